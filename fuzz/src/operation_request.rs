@@ -1,6 +1,7 @@
 //! Requests for host operations: accepted fields contain only the characters that their rules allow, and an accepted
 //! request has the same meaning after it is rewritten.
 
+use opterius_base::secret::Secret;
 use opterius_host::problem::Problem;
 use opterius_host::request::account_suspend::SuspendAction;
 use opterius_host::request::backup::BackupName;
@@ -8,6 +9,7 @@ use opterius_host::request::dns_delete_record::{DeleteRecord, WhichRecords};
 use opterius_host::request::files_upload_finish::FinishUpload;
 use opterius_host::request::home_path::HomePath;
 use opterius_host::request::logs_tail::SiteLog;
+use opterius_host::request::prefixed_name::{ClientHost, PrefixedName};
 use opterius_host::request::record::RecordName;
 use opterius_host::request::services_action::ServiceAction;
 use opterius_host::request::system_timezone::SetTimezone;
@@ -85,9 +87,7 @@ pub fn written(request: &Request) -> Value {
             json!({"username": username(&account.username), "action": action})
         }
         Request::SetPassword(account) => {
-            let password = account.password.expose();
-            assert!((8..=255).contains(&password.chars().count()) && !password.contains(char::is_control));
-            json!({"username": username(&account.username), "password": password})
+            json!({"username": username(&account.username), "password": password(&account.password)})
         }
         Request::DeleteAccount(account) => json!({"username": username(&account.username)}),
         Request::IssueCertificate(issue) => json!({
@@ -130,9 +130,35 @@ pub fn written(request: &Request) -> Value {
         },
         Request::ListRecords(zone) => json!({"domain": domain(&zone.domain)}),
         Request::AccountStats(stats) => {
-            assert!(stats.databases.iter().all(|name| is_made_of(name, 64, "_")), "{:?}", stats.databases);
-            json!({"username": username(&stats.username), "domains": stats.domains, "databases": stats.databases})
+            json!({"username": username(&stats.username), "domains": stats.domains})
         }
+        Request::CreateMariaDbDatabase(database) => json!({"name": prefixed(&database.name, 64)}),
+        Request::DeleteMariaDbDatabase(database) => json!({"name": prefixed(&database.name, 64)}),
+        Request::DescribeMariaDbDatabase(database) => json!({"name": prefixed(&database.name, 64)}),
+        Request::RepairMariaDbDatabase(database) => {
+            json!({"name": prefixed(&database.name, 64), "action": database.action})
+        }
+        Request::CreateMariaDbUser(user) => json!({
+            "username": prefixed(&user.username, 80), "password": password(&user.password),
+            "database": prefixed(&user.database, 64), "host": client_host(Some(user.host)),
+        }),
+        Request::SetMariaDbPassword(user) => json!({
+            "username": prefixed(&user.username, 80), "password": password(&user.password), "host": client_host(user.host),
+        }),
+        Request::DeleteMariaDbUser(user) => {
+            json!({"username": prefixed(&user.username, 80), "host": client_host(user.host)})
+        }
+        Request::CreatePostgresqlDatabase(database) => json!({"name": prefixed(&database.name, 57)}),
+        Request::DeletePostgresqlDatabase(database) => json!({"name": prefixed(&database.name, 57)}),
+        Request::DescribePostgresqlDatabase(database) => json!({"name": prefixed(&database.name, 57)}),
+        Request::CreatePostgresqlUser(user) => json!({
+            "pg_username": prefixed(&user.pg_username, 63), "password": password(&user.password),
+            "database": prefixed(&user.database, 57),
+        }),
+        Request::SetPostgresqlPassword(user) => {
+            json!({"pg_username": prefixed(&user.pg_username, 63), "password": password(&user.password)})
+        }
+        Request::DeletePostgresqlUser(user) => json!({"pg_username": prefixed(&user.pg_username, 63)}),
         Request::ServiceAction(ServiceAction { service, action }) => {
             assert!(is_made_of(service, 64, ".-_") && !service.starts_with('-'), "{service:?}");
             json!({"service": service, "action": action.word()})
@@ -206,6 +232,25 @@ pub fn written(request: &Request) -> Value {
 fn is_made_of(text: &str, limit: usize, further: &str) -> bool {
     let is_allowed = |sign: char| sign.is_ascii_alphanumeric() || further.contains(sign);
     (1..=limit).contains(&text.len()) && text.chars().all(is_allowed)
+}
+
+fn password(password: &Secret) -> &str {
+    let password = password.expose();
+    assert!((8..=255).contains(&password.chars().count()) && !password.contains(char::is_control));
+    password
+}
+
+/// The name of a database or of its user, which starts with an account's.
+fn prefixed(name: &PrefixedName, longest: usize) -> &str {
+    let text = name.as_str();
+    assert!(is_made_of(text, longest, "_-"), "{text:?}");
+    let starts = |account: Username| text.starts_with(&format!("{}_", username(&account)));
+    assert!(name.accounts().count() > 0 && name.accounts().all(starts), "{text:?}");
+    text
+}
+
+fn client_host(host: Option<ClientHost>) -> Option<&'static str> {
+    host.map(|host| if host == ClientHost::Any { "%" } else { "localhost" })
 }
 
 fn domain(domain: &Domain) -> &str {

@@ -12,6 +12,9 @@ pub const PUBLISHED: &str = "/var/lib/opterius/sites";
 /// Records of accounts, one file per account, readable by the Agent.
 pub const ACCOUNTS: &str = "/var/lib/opterius/accounts";
 
+/// What the accounts made in the servers of databases, one file per account. Only root can read it.
+pub const DATABASES: &str = "/var/lib/opterius/databases";
+
 /// Responses to ACME challenges, for all sites. Only root can write here.
 pub const WEBROOT: &str = "/var/lib/opterius/acme";
 

@@ -219,10 +219,10 @@ fn check_url(url: &str) -> Result<(), String> {
 }
 
 fn adopt(host: &Host) -> Result<String, Problem> {
-    let Adoption { adopted, obstacles, zones } = adopt::adopt(host, Deadline::within(ADOPTION_TIME))?;
+    let Adoption { adopted, obstacles, zones, databases } = adopt::adopt(host, Deadline::within(ADOPTION_TIME))?;
     let mut lines: Vec<String> = adopted.iter().map(|name| format!("Adopted: {name}\n")).collect();
     lines.extend(obstacles.iter().map(|obstacle| format!("Not managed: {obstacle}\n")));
-    lines.extend(zones.iter().map(|sentence| format!("{sentence}\n")));
+    lines.extend(zones.iter().chain(&databases).map(|sentence| format!("{sentence}\n")));
     if lines.is_empty() {
         lines.push("All accounts on this server have already been adopted.\n".to_owned());
     }

@@ -5,6 +5,7 @@
 //! * [`operations`] — one file for each operation, named after its path; [`perform`] — their common trait
 //! * [`dns`] — zones and records of accounts, over [`web`]
 //! * [`files`] — files of accounts, over [`accounts`]
+//! * [`dns`] — zones and records of accounts, over [`web`]; [`databases`] — databases of accounts and their users
 //! * [`web`], [`accounts`], [`measure`], [`system`] — the building blocks of operations
 //! * [`transaction`] — atomic changes, over [`servers`], [`users`], [`systemctl`], [`notifications`] and [`tree`]
 //!
@@ -15,6 +16,7 @@
 pub mod accounts;
 pub mod backups;
 pub mod command_line;
+pub mod databases;
 pub mod dns;
 pub mod files;
 pub mod measure;

@@ -108,6 +108,35 @@ fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         ),
         ("/dns/list-records", json!({"domain": "alice.example"}), vec!["domain"]),
         ("/dns/delete-record", json!({"domain": "alice.example", "name": "www", "type": "A"}), vec!["domain", "type"]),
+        ("/databases/create", json!({"name": "alice_shop"}), vec!["name"]),
+        ("/databases/delete", json!({"name": "alice_shop"}), vec!["name"]),
+        ("/databases/info", json!({"name": "alice_shop"}), vec!["name"]),
+        ("/databases/repair", json!({"name": "alice_shop", "action": "repair"}), vec!["name", "action"]),
+        (
+            "/databases/user-create",
+            json!({"username": "alice_u", "password": "correct horse", "database": "alice_shop", "host": "%"}),
+            vec!["username", "database"],
+        ),
+        (
+            "/databases/user-password",
+            json!({"username": "alice_u", "password": "correct horse", "host": "localhost"}),
+            vec!["username"],
+        ),
+        ("/databases/user-delete", json!({"username": "alice_u", "host": null}), vec!["username"]),
+        ("/postgres/create", json!({"name": "alice_shop"}), vec!["name"]),
+        ("/postgres/delete", json!({"name": "alice_shop"}), vec!["name"]),
+        ("/postgres/info", json!({"name": "alice_shop"}), vec!["name"]),
+        (
+            "/postgres/user-create",
+            json!({"pg_username": "alice_u", "password": "correct horse", "database": "alice_shop"}),
+            vec!["pg_username", "database"],
+        ),
+        (
+            "/postgres/user-password",
+            json!({"pg_username": "alice_u", "password": "correct horse"}),
+            vec!["pg_username"],
+        ),
+        ("/postgres/user-delete", json!({"pg_username": "alice_u"}), vec!["pg_username"]),
         ("/ssh/toggle-shell", json!({"username": "alice", "enabled": true}), vec!["username"]),
         ("/stats/account", json!({"username": "alice", "domains": [], "databases": []}), vec!["username"]),
         ("/services/action", json!({"service": "nginx", "action": "reload"}), vec!["service", "action"]),
@@ -218,14 +247,34 @@ fn invalid_requests() -> Vec<(&'static str, &'static str, Value)> {
                 ("parent_domain", json!(["alice.example"])),
                 ("php_version", json!(8.2)),
             ],
-            "/account/password" => &[
-                ("password", Value::Null),
-                ("password", json!(12345678)),
-                ("password", json!("short")),
-                ("password", json!("with a\nline")),
-                ("password", json!("with a\0zero")),
-                ("password", json!(["correct horse"])),
+            "/databases/create" | "/databases/delete" | "/databases/info" | "/postgres/create" | "/postgres/delete"
+            | "/postgres/info" => &[
+                ("name", json!("mysql")),
+                ("name", json!("alice")),
+                ("name", json!("alice_")),
+                ("name", json!("_shop")),
+                ("name", json!("alice_shop`")),
+                ("name", json!("alice_%")),
+                ("name", json!("alice_shop:owner")),
+                ("name", json!("alice_shöp")),
+                ("name", json!(format!("alice_{}", "x".repeat(59)))),
             ],
+            "/databases/repair" => &[("action", json!("drop")), ("action", json!("REPAIR"))],
+            "/databases/user-create" | "/databases/user-password" | "/databases/user-delete" => &[
+                ("username", json!("root")),
+                ("username", json!("alice_u@localhost")),
+                ("username", json!(format!("alice_{}", "x".repeat(75)))),
+                ("host", json!("192.0.2.%")),
+                ("host", json!("localhost'")),
+                ("host", json!(7)),
+                ("host", json!(["%"])),
+            ],
+            "/postgres/user-create" | "/postgres/user-password" | "/postgres/user-delete" => &[
+                ("pg_username", json!("postgres")),
+                ("pg_username", json!("alice_u\"")),
+                ("pg_username", json!(format!("alice_{}", "x".repeat(58)))),
+            ],
+            "/account/password" => &[("password", json!(["correct horse"]))],
             "/dns/add-record" => &[
                 ("name", json!("-x")),
                 ("name", json!("www.example.org.")),
@@ -249,6 +298,11 @@ fn invalid_requests() -> Vec<(&'static str, &'static str, Value)> {
             "/services/action" => &[("action", json!("disable")), ("action", json!("reload;id"))],
             _ => &[],
         };
+        if body.get("password").is_some() {
+            let passwords =
+                [Value::Null, json!(12345678), json!("short"), json!("with a\nline"), json!("with a\0zero")];
+            wrong.extend(passwords.into_iter().map(|value| (path, "password", with("password", value))));
+        }
         wrong.extend(more.iter().map(|(field, value)| (path, *field, with(field, value.clone()))));
     }
     wrong

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The tools that operations can run.
-const TOOLS: [&str; 15] = [
+const TOOLS: [&str; 17] = [
     "certbot",
     "chage",
     "chpasswd",
@@ -14,9 +14,11 @@ const TOOLS: [&str; 15] = [
     "groupadd",
     "groupdel",
     "groupmod",
+    "mariadb",
     "nginx",
     "openssl",
     "pkill",
+    "setpriv",
     "systemctl",
     "useradd",
     "userdel",

@@ -106,11 +106,15 @@ pub fn require_tools() {
         "/usr/sbin/sshd",
         "/usr/bin/sftp",
         "/usr/bin/sqlite3",
+        "/usr/sbin/mariadbd",
+        "/usr/bin/mariadb",
+        "/usr/bin/pg_ctlcluster",
+        "/usr/bin/psql",
     ];
     let missing: Vec<&str> = tools.into_iter().filter(missing).collect();
     let packages = "systemd dbus util-linux passwd nginx-light php-fpm cron at pdns-server pdns-backend-sqlite3 pdns-tools \
                     procps certbot openssl pebble nftables iptables ufw logrotate openssh-server openssh-client \
-                    sqlite3";
+                    sqlite3 mariadb-server mariadb-client postgresql postgresql-client";
     assert!(missing.is_empty(), "these tests need {missing:?}. Run: apt-get install -y {packages}");
     assert!(rustix::process::geteuid().is_root(), "these tests boot a separate systemd and need root");
 }

@@ -15,6 +15,13 @@ pub mod backup_delete;
 pub mod backup_list;
 pub mod backup_restore;
 pub mod backup_restore_files;
+pub mod databases_create;
+pub mod databases_delete;
+pub mod databases_info;
+pub mod databases_repair;
+pub mod databases_user_create;
+pub mod databases_user_delete;
+pub mod databases_user_password;
 pub mod dns_add_record;
 pub mod dns_create_zone;
 pub mod dns_delete_record;
@@ -37,6 +44,13 @@ pub mod logs_tail;
 pub mod metrics_top_processes;
 pub mod operation;
 pub mod php_list_versions;
+pub mod postgres_create;
+pub mod postgres_delete;
+pub mod postgres_info;
+pub mod postgres_user_create;
+pub mod postgres_user_delete;
+pub mod postgres_user_password;
+pub mod prefixed_name;
 pub mod record;
 pub mod services_action;
 pub mod services_list;
@@ -72,6 +86,13 @@ macro_rules! operations {
             backup_list::ListBackups,
             backup_restore::RestoreBackup,
             backup_restore_files::RestoreFiles,
+            databases_create::CreateMariaDbDatabase,
+            databases_delete::DeleteMariaDbDatabase,
+            databases_info::DescribeMariaDbDatabase,
+            databases_repair::RepairMariaDbDatabase,
+            databases_user_create::CreateMariaDbUser,
+            databases_user_delete::DeleteMariaDbUser,
+            databases_user_password::SetMariaDbPassword,
             dns_add_record::AddRecord,
             dns_create_zone::CreateZone,
             dns_delete_record::DeleteRecord,
@@ -91,6 +112,12 @@ macro_rules! operations {
             logs_tail::TailLog,
             metrics_top_processes::TopProcesses,
             php_list_versions::ListPhpVersions,
+            postgres_create::CreatePostgresqlDatabase,
+            postgres_delete::DeletePostgresqlDatabase,
+            postgres_info::DescribePostgresqlDatabase,
+            postgres_user_create::CreatePostgresqlUser,
+            postgres_user_delete::DeletePostgresqlUser,
+            postgres_user_password::SetPostgresqlPassword,
             services_action::ServiceAction,
             services_list::ListServices,
             ssh_toggle_shell::ToggleShell,

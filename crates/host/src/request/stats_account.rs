@@ -14,19 +14,13 @@ pub struct AccountStats {
     pub username: Username,
     /// Its domains, as the Panel writes them: each is a key of the answer, also one that is no domain.
     pub domains: Vec<String>,
-    /// Its databases, without what cannot be the name of one.
-    pub databases: Vec<String>,
 }
 
 impl Operation for AccountStats {
     const PATHS: &'static [&'static str] = &["/stats/account"];
 
     fn parse(fields: &Fields) -> Result<Self, Problem> {
-        let is_database = |name: &&str| {
-            (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        };
-        let owned = |texts: Vec<&str>| texts.into_iter().map(str::to_owned).collect();
-        let databases = fields.hints("databases").into_iter().filter(is_database).collect();
-        Ok(Self { username: fields.username()?, domains: owned(fields.hints("domains")), databases: owned(databases) })
+        let domains = fields.hints("domains").into_iter().map(str::to_owned).collect();
+        Ok(Self { username: fields.username()?, domains })
     }
 }

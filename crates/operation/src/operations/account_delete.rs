@@ -1,4 +1,4 @@
-//! `/account/delete`: deletes an account with its sites, certificates, DNS zones, logs, mail, crontab, user and home. If it times out,
+//! `/account/delete`: deletes an account with its sites, certificates, DNS zones, databases, logs, mail, crontab, user and home. If it times out,
 //! repeating the request continues it.
 
 use std::collections::BTreeSet;
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::accounts::leftovers::{self, Owner};
 use crate::accounts::{at_jobs, crontab, deleted_home, eviction, user_manager};
 use crate::backups;
+use crate::databases::account as databases;
 use crate::dns::owner;
 use crate::perform::{Context, Perform};
 use crate::transaction::Transaction;
@@ -67,6 +68,8 @@ fn delete(host: &Host, username: &Username, deadline: Deadline) -> Result<(PathB
         }
         warnings.extend(backups::directory::forget(host, username, deadline));
         warnings.extend(owner::delete_zones(host, username, deadline));
+        // If a server of databases does not run, everything else is gone, and the user stays for the repeat.
+        warnings.extend(databases::delete(host, username, deadline)?);
         account::forget(host, username)?;
         user_manager::forget(host, &user)?;
         // The user comes last: as long as it exists, the request can be repeated.

@@ -1,9 +1,10 @@
-//! `/account/suspend`: suspends an account, so that its sites answer 503, its user cannot log in, and its processes are
-//! stopped; or unsuspends it.
+//! `/account/suspend`: suspends an account, so that its sites answer 503, its user cannot log in, its processes are
+//! stopped, and the users of its databases are locked; or unsuspends it.
 
 use serde_json::{Value, json};
 
 use crate::accounts::{eviction, linger, record, sources};
+use crate::databases::account as databases;
 use crate::perform::{Context, Perform};
 use crate::servers::nginx::cause;
 use crate::transaction::Transaction;
@@ -63,12 +64,15 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
             transaction.commit()?;
         }
         let ended = eviction::end(host, username, &user, deadline)?;
+        // Without a server of databases, everything else is suspended all the same.
+        let locked = databases::suspend(transaction, username, deadline);
         locked_out?;
         let Applied { mut warnings, obstacle } = served?;
         warnings.extend(ended.into_iter().filter(|warning| !warnings.contains(warning)).collect::<Vec<_>>());
         if let Some(obstacle) = obstacle {
             return Err(still_served(username, obstacle));
         }
+        warnings.extend(locked?);
         Ok(json!({"username": username, "suspended": true, "warnings": warnings}))
     })
 }
@@ -124,6 +128,7 @@ fn unsuspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Val
         warnings.extend(apply::apply(transaction, &Site::all_of(host, username)?, deadline)?);
         warnings.extend(published_sites::repair(host, deadline)?);
         let before = Shadow { locked: suspended.password_locked, expires: suspended.expires };
+        databases::unsuspend(transaction, username, deadline)?;
         user::restore_login(host, username, &suspended.shell, &before, deadline)?;
         sources::restore(host, username, &user, &suspended, deadline)?;
         Ok(json!({"username": username, "suspended": false, "warnings": warnings}))

@@ -6,6 +6,7 @@
 use log::warn;
 
 use crate::accounts::user_manager;
+use crate::databases::adoption;
 use crate::dns::owner;
 use crate::servers::sshd;
 use crate::transaction::Transaction;
@@ -33,6 +34,8 @@ pub struct Adoption {
     pub obstacles: Vec<String>,
     /// What happened to DNS zones without an owner, as sentences.
     pub zones: Vec<String>,
+    /// What happened to databases and their users, as sentences.
+    pub databases: Vec<String>,
 }
 
 /// Adopts existing accounts, and publishes records of all sites.
@@ -43,7 +46,8 @@ pub fn adopt(host: &Host, deadline: Deadline) -> Result<Adoption, Problem> {
     Transaction::run(host, deadline, |transaction| {
         let register = Register::read(host)?;
         let files = unmanaged_sites::files(host);
-        let mut adoption = Adoption { adopted: Vec::new(), obstacles: Vec::new(), zones: Vec::new() };
+        let mut adoption =
+            Adoption { adopted: Vec::new(), obstacles: Vec::new(), zones: Vec::new(), databases: Vec::new() };
         for Candidate { username, obstacle } in unmanaged_sites::candidates(host, &register, &files)? {
             match obstacle {
                 Some(obstacle) => adoption.obstacles.push(obstacle),
@@ -58,6 +62,7 @@ pub fn adopt(host: &Host, deadline: Deadline) -> Result<Adoption, Problem> {
         adoption.obstacles.extend(user_manager::mask_all(host, &Register::read(host)?, deadline)?);
         publish(host, &files, deadline)?;
         adoption.zones = owner::adopt_zones(host, deadline);
+        adoption.databases = adoption::adopt(transaction, deadline)?;
         let to_move = pools::to_move(host)?;
         if to_move.is_empty() {
             pools::sweep(transaction, &[], deadline)?;

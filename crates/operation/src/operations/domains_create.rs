@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use serde_json::{Value, json};
 
 use crate::accounts::{home, record, user_manager};
+use crate::databases::record as databases;
 use crate::perform::{Context, Perform};
 use crate::servers::php::versions;
 use crate::servers::sshd;
@@ -113,6 +114,7 @@ fn new_account(
 ) -> Result<User, Problem> {
     let (host, username) = (transaction.host(), &request.username);
     user::check_new(host, username, register, deadline)?;
+    databases::refuse_leftover(host, username)?;
     let used = u64::try_from(register.accounts().len()).unwrap_or(u64::MAX);
     if let Some(limit) = allowance.max_accounts.filter(|limit| used >= *limit) {
         return Err(Problem::AccountLimit { used, limit, plan: allowance.plan.clone() });

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::databases::account as databases;
 use crate::measure::bandwidth::{self, Traffic};
 use crate::measure::usage;
 use crate::perform::{Context, Perform};
@@ -24,9 +25,6 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Mailboxes, one directory per domain.
 const MAIL: &str = "/var/mail/vdomains";
 
-/// MariaDB's databases, one directory per database.
-const DATABASES: &str = "/var/lib/mysql";
-
 impl Perform for AccountStats {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
         let request = self;
@@ -44,8 +42,8 @@ impl Perform for AccountStats {
 
         let home = usage::measure(&host.path("/home"), request.username.as_str(), deadline)?;
         let mail = sizes(host, MAIL, own.iter().map(|domain| domain.as_str()), deadline)?;
-        let databases: BTreeSet<&str> = request.databases.iter().map(String::as_str).collect();
-        let databases = sizes(host, DATABASES, databases.into_iter(), deadline)?;
+        // Those of the register: the Panel's list can name anyone's.
+        let (databases, warnings) = databases::size(host, &request.username, deadline)?;
         let traffic = traffic(host, &own, SystemClock.wall(), deadline)?;
         let total = traffic.values().fold(0_u64, |sum, site| sum.saturating_add(site.bytes));
         Ok(json!({"stats": {
@@ -57,7 +55,7 @@ impl Perform for AccountStats {
             "bandwidth": {"total_mb": megabytes(total), "domains": by_name(&asked, &traffic)},
             "database_size_mb": megabytes(databases),
             "inode_count": home.inodes,
-        }}))
+        }, "warnings": warnings}))
     }
 }
 

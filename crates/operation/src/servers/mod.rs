@@ -1,7 +1,10 @@
 //! Servers that load our configuration files. Each configuration is tested before the server reloads.
 
+pub mod database_server;
+pub mod mariadb;
 pub mod nginx;
 pub mod php;
+pub mod postgresql;
 pub mod powerdns;
 pub mod sshd;
 

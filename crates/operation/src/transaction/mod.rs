@@ -183,10 +183,11 @@ impl<'a> Transaction<'a> {
 }
 
 /// Our directories, their modes, and whether the Agent's group can read them.
-const DIRECTORIES: [(&str, u32, bool); 9] = [
+const DIRECTORIES: [(&str, u32, bool); 10] = [
     (layout::STATE, 0o755, false),
     (layout::PUBLISHED, 0o750, true),
     (layout::ACCOUNTS, 0o750, true),
+    (layout::DATABASES, 0o700, false),
     // The web server reads challenge responses here.
     (layout::WEBROOT, 0o755, false),
     (layout::UPLOADED, 0o700, false),
