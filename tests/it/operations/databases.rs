@@ -390,6 +390,26 @@ fn names_of_tables_are_no_statements() {
     });
 }
 
+#[test]
+fn all_connections_of_one_account_stop_no_operation() {
+    on_a_machine(all_connections_of_one_account_stop_no_operation, || {
+        let panel = shops();
+        root("SET GLOBAL max_connections = 12");
+        let script = format!(
+            "for i in $(seq 20); do MYSQL_PWD='{PASSWORD}' mariadb --no-defaults --user=alice_u -e 'SELECT SLEEP(600)' & done; wait"
+        );
+        let mut crowd = shell_as("root", &script).spawn().unwrap();
+        let refused =
+            || try_as("bob_u", PASSWORD, "localhost", "SELECT 1").is_err_and(|error| error.contains("Too many"));
+        assert!(eventually(SOON, refused));
+        create(&panel, "bob_more").ok();
+        create_user(&panel, "bob_more", "bob_more", "localhost").ok();
+        panel.suspend("alice").ok();
+        crowd.wait().unwrap();
+        assert_eq!(try_as("bob_more", PASSWORD, "localhost", "SELECT 1"), Ok("1\n".to_owned()));
+    });
+}
+
 fn hex(text: &str) -> String {
     text.bytes().fold("0x".to_owned(), |digits, byte| format!("{digits}{byte:02x}"))
 }

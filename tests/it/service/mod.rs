@@ -1,5 +1,6 @@
 //! The packages on a disposable machine: installation and the running services.
 
+mod databases;
 mod endurance;
 mod eviction;
 mod hosting;
