@@ -3,7 +3,7 @@
 
 use super::hosting;
 use super::tampering::{Fault, Tampered};
-use crate::support::machine::{on_a_machine, run};
+use crate::support::machine::{attempt, on_a_machine, run};
 use crate::support::panel::{Answer, Panel};
 use serde_json::{Value, json};
 
@@ -89,18 +89,61 @@ fn are_deleted_with_their_account(server: &Server) {
     let panel = hosting(5);
     run(server.start);
     let tampered = Tampered::new();
-    for fault in [Fault::KillBefore as fn(usize) -> Fault, Fault::KillAfter] {
-        for number in 1..12 {
-            panel.created("alice", "alice.example");
-            // Whatever the kill left behind.
-            for (what, body, _) in server.changes().into_iter().take(2) {
-                tampered.set(Some(fault(number)));
-                server.call(&panel, what, &body);
-                tampered.set(None);
-            }
-            let answer = panel.delete("alice");
-            assert_eq!((answer.status, run(server.list).as_str()), (200, ""), "{:?}: {answer:?}", fault(number));
+    for number in 1.. {
+        panel.created("alice", "alice.example");
+        let mut was_reached = false;
+        for (what, body, _) in server.changes().into_iter().take(2) {
+            tampered.set(Some(Fault::KillAfter(number)));
+            server.call(&panel, what, &body);
+            was_reached |= tampered.count() >= number;
+            tampered.set(None);
         }
+        let answer = panel.delete("alice");
+        assert_eq!((answer.status, run(server.list).as_str()), (200, ""), "{number}: {answer:?}");
+        if !was_reached {
+            break;
+        }
+    }
+}
+
+/// Suspends and unsuspends Alice, and deletes her account, killed at each tool in turn.
+fn are_suspended_and_deleted(server: &Server) {
+    let panel = hosting(5);
+    run(server.start);
+    let tampered = Tampered::new();
+    let killed = |operation: &dyn Fn() -> Answer, number: usize| {
+        tampered.set(Some(Fault::KillAfter(number)));
+        operation();
+        let was_reached = tampered.count() >= number;
+        let log = tampered.log();
+        tampered.set(None);
+        let repeated = operation();
+        assert!(matches!(repeated.status, 200 | 404), "{number}: {repeated:?}\n{log}");
+        was_reached
+    };
+    let [(_, database, _), (_, user, _), ..] = server.changes();
+    let make = || {
+        panel.created("alice", "alice.example");
+        server.call(&panel, "create", &database).ok();
+        server.call(&panel, "user-create", &user).ok();
+    };
+    make();
+    for number in 1.. {
+        let suspending = killed(&|| panel.suspend("alice"), number);
+        assert!(!attempt(server.sign_in).0, "suspended, killed after tool {number}");
+        let returning = killed(&|| panel.unsuspend("alice"), number);
+        run(server.sign_in);
+        if !suspending && !returning {
+            break;
+        }
+    }
+    for number in 1.. {
+        let deleting = killed(&|| panel.delete("alice"), number);
+        assert_eq!(run(server.list), "", "killed after tool {number}");
+        if !deleting {
+            break;
+        }
+        make();
     }
 }
 
@@ -124,4 +167,16 @@ fn interrupted_changes_of_mariadb_go_with_the_account() {
 #[test]
 fn interrupted_changes_of_postgresql_go_with_the_account() {
     on_a_machine(interrupted_changes_of_postgresql_go_with_the_account, || are_deleted_with_their_account(&POSTGRESQL));
+}
+
+#[test]
+fn users_of_mariadb_are_locked_and_deleted_whatever_is_killed() {
+    on_a_machine(users_of_mariadb_are_locked_and_deleted_whatever_is_killed, || are_suspended_and_deleted(&MARIADB));
+}
+
+#[test]
+fn users_of_postgresql_are_locked_and_deleted_whatever_is_killed() {
+    on_a_machine(users_of_postgresql_are_locked_and_deleted_whatever_is_killed, || {
+        are_suspended_and_deleted(&POSTGRESQL)
+    });
 }

@@ -391,6 +391,45 @@ fn names_of_tables_are_no_statements() {
 }
 
 #[test]
+fn a_database_in_use_is_deleted() {
+    on_a_machine(a_database_in_use_is_deleted, || {
+        let panel = shops();
+        let bobs_before = bobs();
+        // Opens the table again as soon as it is interrupted.
+        let script = format!(
+            "while :; do MYSQL_PWD='{PASSWORD}' mariadb --no-defaults --user=alice_u -e 'BEGIN; SELECT * FROM alice_shop.t; SELECT SLEEP(600)'; done"
+        );
+        let mut holding = shell_as("root", &script).spawn().unwrap();
+        assert!(eventually(SOON, || root("SHOW PROCESSLIST").contains("SLEEP")));
+        call(&panel, "delete", json!({"name": "alice_shop"})).ok();
+        rustix::process::kill_process_group(rustix::process::Pid::from_child(&holding), rustix::process::Signal::KILL)
+            .unwrap();
+        holding.wait().unwrap();
+        assert_eq!(root("SHOW DATABASES LIKE 'alice%'"), "");
+        assert_eq!(bobs(), bobs_before);
+    });
+}
+
+#[test]
+fn a_server_that_does_not_answer_holds_up_nothing_else() {
+    on_a_machine(a_server_that_does_not_answer_holds_up_nothing_else, || {
+        let panel = shops();
+        run("pkill -STOP -x mariadbd");
+        let start = std::time::Instant::now();
+        let answer = create(&panel, "alice_more");
+        assert!(matches!(answer.status, 503 | 504), "{answer:?}");
+        assert!(panel.suspend("alice").status >= 500);
+        assert_eq!(panel.account("alice").unwrap()["suspended"], true);
+        super::shows("alice.example", "/", 503, "");
+        panel.delete("alice").refuses(503, "operations_unavailable");
+        assert!(start.elapsed() < SOON * 6, "{:?}", start.elapsed());
+        run("pkill -CONT -x mariadbd");
+        panel.delete("alice").ok();
+        assert_eq!(root("SHOW DATABASES LIKE 'alice%'"), "");
+    });
+}
+
+#[test]
 fn all_connections_of_one_account_stop_no_operation() {
     on_a_machine(all_connections_of_one_account_stop_no_operation, || {
         let panel = shops();

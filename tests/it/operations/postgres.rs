@@ -236,7 +236,7 @@ fn a_hostile_owner_of_a_database_reaches_nothing() {
         assert_eq!(root("SELECT rolname FROM pg_roles WHERE rolname LIKE 'bob%'"), "bob_shop:owner\n");
         create_user(&panel, "bob_u", "bob_shop").ok();
         assert_eq!(as_user("bob_u", "bob_shop", "SELECT v FROM t"), "7\n");
-        // A prepared transaction or an open one of hers does not keep her account alive.
+        // An open transaction of hers does not keep her account alive.
         let held = format!(
             "PGPASSWORD='{PASSWORD}' exec psql -X -h 127.0.0.1 -U alice_u -d alice_shop -c 'SET statement_timeout = 0' -c 'BEGIN' -c 'SELECT pg_sleep(600) FROM t'"
         );

@@ -83,7 +83,7 @@ pub fn delete(
     let engine = server.engine();
     Transaction::run(host, deadline, |transaction| {
         let (account, mut record) = owner::of_database(host, engine, database, || server.has_database(database))?;
-        // A transaction of the account's that goes on would keep its tables.
+        // Also those who lost their privileges in an interrupted attempt.
         server.disconnect(&record.of(engine).users())?;
         server.drop_database(database)?;
         if server.has_database(database)? {

@@ -86,7 +86,7 @@ pub trait DatabaseServer {
     /// It refuses, or does not answer.
     fn create_database(&self, database: &PrefixedName) -> Result<(), Problem>;
 
-    /// Deletes a database and the privileges for it, if it exists. It must not be in use for long.
+    /// Deletes a database and the privileges for it, if it exists, and ends the connections to it.
     ///
     /// # Errors
     /// It refuses, or does not answer.

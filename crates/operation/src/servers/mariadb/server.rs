@@ -61,21 +61,25 @@ impl DatabaseServer for MariaDb {
     }
 
     fn drop_database(&self, database: &PrefixedName) -> Result<(), Problem> {
-        // MariaDB keeps the privileges of a deleted database for the next one of its name.
         let escaped = pattern(database.as_str()).replace('\\', "\\\\");
         let query = format!(
             "SELECT User, Host, Db = '{escaped}' FROM mysql.db WHERE Db IN ('{escaped}', '{database}') AND User REGEXP \
              '^[A-Za-z0-9_-]+$' AND Host REGEXP '^[A-Za-z0-9.:%_-]+$';\n"
         );
-        let mut statements = format!("DROP DATABASE IF EXISTS `{database}`;\n");
+        // MariaDB keeps the privileges of a deleted database for the next one of its name. And who has none cannot open again
+        // what is about to be deleted.
+        let mut statements = String::new();
         for row in self.rows(&query)? {
             let [user, host, is_escaped] = row.as_slice() else { continue };
             let database = if is_escaped == "1" { pattern(database.as_str()) } else { database.to_string() };
             for privileges in ["GRANT OPTION", "ALL PRIVILEGES"] {
                 statements.push_str(&format!("REVOKE {privileges} ON `{database}`.* FROM '{user}'@'{host}';\n"));
             }
+            // A transaction that goes on would keep its tables.
+            statements.push_str(&format!("KILL HARD USER '{user}';\n"));
         }
-        self.run(&statements).map(drop)
+        self.run(&statements)?;
+        self.run(&format!("DROP DATABASE IF EXISTS `{database}`;\n")).map(drop)
     }
 
     fn has_user(&self, user: &DatabaseUser) -> Result<bool, Problem> {
