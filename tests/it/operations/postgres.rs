@@ -257,6 +257,34 @@ fn a_hostile_owner_of_a_database_reaches_nothing() {
 }
 
 #[test]
+fn nobody_inherits_what_a_deleted_role_left_elsewhere() {
+    on_a_machine(nobody_inherits_what_a_deleted_role_left_elsewhere, || {
+        let panel = shops();
+        // As in PostgreSQL 14 and earlier, where everyone may create something in the superuser's database.
+        root("GRANT CREATE ON SCHEMA public TO PUBLIC");
+        let trap =
+            "CREATE FUNCTION public.trap() RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT current_user::text'";
+        as_user("bob_u", "postgres", trap);
+        // In Alice's database, where she lets him, and with something of hers on top of his.
+        as_user(
+            "alice_u",
+            "alice_shop",
+            "GRANT CONNECT ON DATABASE alice_shop TO bob_u; GRANT CREATE ON SCHEMA public TO bob_u",
+        );
+        as_user("bob_u", "alice_shop", &format!("{trap}; CREATE TABLE his (v INT); GRANT SELECT ON his TO PUBLIC"));
+        as_user("alice_u", "alice_shop", "CREATE VIEW hers AS SELECT v FROM his");
+        call(&panel, "user-delete", json!({"pg_username": "bob_u"})).ok();
+        assert!(
+            try_as("alice_u", PASSWORD, "postgres", "SELECT public.trap()").unwrap_err().contains("does not exist")
+        );
+        assert!(
+            try_as("alice_u", PASSWORD, "alice_shop", "SELECT public.trap()").unwrap_err().contains("does not exist")
+        );
+        assert_eq!(as_user("alice_u", "alice_shop", "SELECT v FROM t"), "7\n");
+    });
+}
+
+#[test]
 fn a_suspension_locks_the_roles_and_ends_their_connections() {
     on_a_machine(a_suspension_locks_the_roles_and_ends_their_connections, || {
         let panel = shops();
