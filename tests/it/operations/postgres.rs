@@ -232,6 +232,7 @@ fn a_hostile_owner_of_a_database_reaches_nothing() {
              SELECT ON TABLES TO bob_u;",
         );
         as_user("alice_u", "postgres", "ALTER DATABASE alice_shop ALLOW_CONNECTIONS false");
+        call(&panel, "info", json!({"name": "alice_shop"})).refuses(409, "conflict");
         call(&panel, "user-delete", json!({"pg_username": "bob_u"})).ok();
         assert_eq!(root("SELECT rolname FROM pg_roles WHERE rolname LIKE 'bob%'"), "bob_shop:owner\n");
         create_user(&panel, "bob_u", "bob_shop").ok();

@@ -87,3 +87,58 @@ pub fn unregistered(engine: Engine, what: &str, name: &PrefixedName) -> Problem 
 pub fn missing(engine: Engine, what: &str, name: &PrefixedName) -> Problem {
     Problem::NotFound(format!("{engine} on this server has no {what} “{name}”."))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Tree;
+    use opterius_host::request::prefixed_name::MAX_MARIADB_DATABASE;
+
+    /// A host with these accounts.
+    fn with_accounts(accounts: &[&str]) -> Tree {
+        let tree = Tree::new();
+        let lines = accounts.iter().zip(1001..).map(|(name, id)| format!("{name}:x:{id}:{id}::/home/{name}:/bin/sh\n"));
+        tree.write("/etc/passwd", lines.collect::<String>());
+        let groups = accounts.iter().zip(1001..).map(|(name, id)| format!("{name}:x:{id}:\n")).collect::<String>();
+        tree.write("/etc/group", format!("{groups}opterius-accounts:x:990:{}\n", accounts.join(",")));
+        tree
+    }
+
+    fn name(text: &str) -> PrefixedName {
+        PrefixedName::parse("name", text, MAX_MARIADB_DATABASE).unwrap()
+    }
+
+    #[test]
+    fn a_new_name_fits_one_account_alone() {
+        let tree = with_accounts(&["joe", "joe_x", "ann"]);
+        let table: [(&str, Result<&str, u16>); 6] = [
+            ("joe_db", Ok("joe")),
+            ("joe_y_db", Ok("joe")),
+            ("ann_db", Ok("ann")),
+            ("joe_x_db", Err(409)),
+            ("eve_db", Err(404)),
+            ("joey_db", Err(404)),
+        ];
+        for (text, expected) in table {
+            let found = of_new(&tree.host, &name(text)).map_err(|problem| problem.status());
+            assert_eq!(found.as_ref().map(Username::as_str).map_err(|status| *status), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_register_says_whose_it_is() {
+        let tree = with_accounts(&["joe", "joe_x"]);
+        let path = "/var/lib/opterius/databases/joe.json";
+        tree.write(path, r#"{"mariadb":{"databases":["joe_x_db"],"users":["joe_x_u@%"]}}"#);
+        let owner =
+            |engine, text: &str| of_database(&tree.host, engine, &name(text), || Ok(false)).map(|(owner, _)| owner);
+        assert_eq!(owner(Engine::MariaDb, "joe_x_db").unwrap().as_str(), "joe");
+        assert!(matches!(owner(Engine::Postgresql, "joe_x_db"), Err(Problem::NotFound(_))));
+        assert!(matches!(owner(Engine::MariaDb, "joe_x_u"), Err(Problem::NotFound(_))));
+        let exists = of_database(&tree.host, Engine::MariaDb, &name("joe_y"), || Ok(true));
+        assert!(matches!(exists, Err(Problem::Conflict(_))));
+        // A damaged register is an error, and not an account without databases.
+        tree.write(path, "{");
+        assert!(matches!(owner(Engine::MariaDb, "joe_x_db"), Err(Problem::Failed(_))));
+    }
+}

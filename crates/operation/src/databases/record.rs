@@ -163,3 +163,33 @@ pub fn refuse_leftover(host: &Host, account: &Username) -> Result<(), Problem> {
 fn path(host: &Host, account: &Username) -> PathBuf {
     host.path(layout::DATABASES).join(format!("{account}.json"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let user = DatabaseUser::parse("alice_u@%").unwrap();
+        let mut record = Record::default();
+        let owned = record.of_mut(Engine::MariaDb);
+        owned.databases.insert(PrefixedName::parse("name", "alice_shop", 64).unwrap());
+        owned.add_user(&user);
+        owned.lock(std::slice::from_ref(&user));
+        let read: Record = serde_json::from_slice(&serde_json::to_vec(&record).unwrap()).unwrap();
+        assert_eq!(read, record);
+        assert_eq!(
+            (read.of(Engine::MariaDb).users(), read.of(Engine::MariaDb).locked()),
+            (vec![user.clone()], vec![user.clone()])
+        );
+        assert!(read.of(Engine::Postgresql).is_empty());
+        record.of_mut(Engine::MariaDb).remove_user(&user);
+        assert!(record.of(Engine::MariaDb).locked().is_empty() && !record.of(Engine::MariaDb).is_empty());
+    }
+
+    #[test]
+    fn what_is_missing_in_a_record_is_empty() {
+        let read: Record = serde_json::from_str("{}").unwrap();
+        assert_eq!(read, Record::default());
+    }
+}

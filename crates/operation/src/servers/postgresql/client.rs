@@ -133,6 +133,12 @@ fn problem(output: &Output) -> Problem {
             "PostgreSQL could not do this in time, because something else uses the database. Try again. ({said})"
         ));
     }
+    if says(&["is not currently accepting connections"]) {
+        return Problem::Conflict(format!(
+            "A user of this PostgreSQL database has closed it. To open it, run as postgres: ALTER DATABASE … ALLOW_CONNECTIONS \
+             true; ({said})"
+        ));
+    }
     // psql's exit code for a connection that failed.
     if output.code == Some(2) {
         Problem::Unavailable(format!("PostgreSQL does not work on this server. {said}"))
