@@ -3,6 +3,7 @@
 mod databases;
 mod endurance;
 mod eviction;
+mod files;
 mod hosting;
 mod installation;
 mod license_server;
