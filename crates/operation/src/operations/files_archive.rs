@@ -61,8 +61,8 @@ fn extract(owner: &Owner<'_>, path: &HomePath, magic: &'static [u8], deadline: D
     let Opened { placement, unpacking } =
         owner.run(deadline.sooner(SHORT), move |home| open_archive(home, &at, magic, deadline))?;
     let unpacked = match unpacking {
-        None => Ok(Summary::within(Limits::ARCHIVE)),
-        Some((archive, size, top)) => convert(owner, archive, size, top, deadline),
+        None => Ok(None),
+        Some((archive, size, top)) => convert(owner, archive, size, top, deadline).map(Some),
     };
     // There is always time to remove what was unpacked.
     let soon = Deadline::within(SHORT);
@@ -71,8 +71,9 @@ fn extract(owner: &Owner<'_>, path: &HomePath, magic: &'static [u8], deadline: D
             if !placement.is_complete() {
                 placement.seal()?;
             }
-            placement.take_place()?;
-            Ok(summary)
+            let moved = placement.take_place()?;
+            // Of what a killed helper had unpacked, only the names that were left to move are counted.
+            Ok(summary.unwrap_or_else(|| Summary { entries: moved, ..Summary::within(Limits::ARCHIVE) }))
         });
         if placed.is_err() {
             placement.discard(soon)?;

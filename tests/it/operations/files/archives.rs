@@ -4,8 +4,8 @@ use super::super::hosting;
 use super::{ask, body, hand_over, list, names, of_bob, read, with_an_open_neighbor};
 use crate::support::machine::{attempt, on_a_machine, run, run_as};
 use crate::support::panel::{Answer, Panel, answer};
-use crate::support::pause;
 use crate::support::snapshot::Snapshot;
+use crate::support::{SOON, eventually, pause};
 use rustix::fs::RenameFlags;
 use serde_json::json;
 use std::fs;
@@ -247,6 +247,31 @@ fn an_archive_killed_at_any_moment_is_completed_by_a_repeat() {
     panel.helper().within(1).ask("/files/archive", &body("sparse", json!({}))).refuses(504, "operation_timeout");
     run(&format!("rm {}", panel.path("/home/alice/sparse").display()));
     assert_eq!(unpacked.differences(&Snapshot::of(panel.root(), &["/home/alice"]), &[]), [""; 0]);
+}
+
+#[test]
+fn a_suspension_ends_the_accounts_archive_and_no_other() {
+    on_a_machine(a_suspension_ends_the_accounts_archive_and_no_other, || {
+        let panel = hosting(5);
+        for (user, size) in [("alice", "4G"), ("bob", "1G")] {
+            panel.created(user, &format!("{user}.example"));
+            run_as(user, &format!("cd && truncate -s {size} sparse"));
+        }
+        let start = |user: &str| {
+            let helper = panel.helper().start("/files/archive", &json!({"username": user, "path": "sparse"}));
+            let begun = format!("ls -d /home/{user}/.opterius-write-*");
+            assert!(eventually(SOON, || attempt(&begun).0), "{user}: {}", run(&format!("ls -la /home/{user}")));
+            helper
+        };
+        let (mut of_alice, of_bob) = (start("alice"), start("bob"));
+        panel.suspend("alice").ok();
+        assert!(!of_alice.wait().unwrap().success());
+        assert_eq!(answer(of_bob).ok()["path"], "/home/bob/sparse.tar.gz");
+        panel.unsuspend("alice").ok();
+        run_as("alice", "cd && truncate -s 1M sparse");
+        archive(&panel, "sparse").ok();
+        assert_eq!(names(&panel, ""), [".php", "alice.example", "sparse", "sparse.tar.gz"]);
+    });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rustix::fs::{FileType, Mode, OFlags, Statx, fstat, openat, readlinkat};
 use rustix::io::Errno;
 
 use crate::files::archive::placement::names;
-use crate::files::archive::summary::Summary;
+use crate::files::archive::summary::{Summary, name_shown};
 use crate::files::archive::tar::{Entry, Kind, header, padding, trailer};
 use crate::files::archive::{Limits, MAX_DEPTH, too_late};
 use crate::files::home::{Place, obstacle};
@@ -121,7 +121,7 @@ impl<W: Write> Packing<W> {
         let limits = self.summary.limits;
         let mut names = names(&directory, limits).map_err(|error| match error {
             Errno::OVERFLOW => limits.too_many(),
-            error => obstacle(&String::from_utf8_lossy(&path), error),
+            error => obstacle(&name_shown(&path), error),
         })?;
         names.reverse();
         self.pending = self.pending.saturating_add(u64::try_from(names.len()).unwrap_or(u64::MAX));
@@ -146,7 +146,7 @@ impl<W: Write> Packing<W> {
                 return Err(too_late());
             }
             let read = content.read(&mut buffer);
-            match read.map_err(|error| obstacle(&String::from_utf8_lossy(path), errno(&error)))? {
+            match read.map_err(|error| obstacle(&name_shown(path), errno(&error)))? {
                 0 => return Ok(()),
                 read => self.write(buffer.get(..read).unwrap_or_default())?,
             }

@@ -97,11 +97,11 @@ impl Placement {
         renamed.map_err(|error| self.place.obstacle(error))
     }
 
-    /// Moves everything beside the archive, and removes the hidden directory.
+    /// Moves everything beside the archive, and removes the hidden directory. Returns how many names were moved.
     ///
     /// # Errors
     /// A name exists there already: then nothing is moved.
-    pub fn take_place(&self) -> Result<(), Problem> {
+    pub fn take_place(&self) -> Result<u64, Problem> {
         let failed = |error| self.place.obstacle(error);
         let from = openat(&self.directory, &self.complete, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
         let from = from.map_err(failed)?;
@@ -120,7 +120,8 @@ impl Placement {
             }
         }
         unlinkat(&self.directory, &self.complete, AtFlags::REMOVEDIR).map_err(failed)?;
-        unlinkat(to, &self.hidden, AtFlags::REMOVEDIR).map_err(failed)
+        unlinkat(to, &self.hidden, AtFlags::REMOVEDIR).map_err(failed)?;
+        Ok(u64::try_from(names.len()).unwrap_or(u64::MAX))
     }
 
     /// Removes the hidden directory with everything in it.
