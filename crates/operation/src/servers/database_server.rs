@@ -92,6 +92,20 @@ pub trait DatabaseServer {
     /// It refuses, or does not answer.
     fn drop_database(&self, database: &PrefixedName) -> Result<(), Problem>;
 
+    /// Writes what is in a database to a file, as it was at one instant. Nothing that the database contains is run with more
+    /// privileges than its own users have. An unfinished dump is an error.
+    ///
+    /// # Errors
+    /// There is no such database, the server refuses, or it could not be done in time.
+    fn dump(&self, database: &PrefixedName, output: OwnedFd) -> Result<(), Problem>;
+
+    /// Replaces what is in a database by what is in a dump that [`Self::dump`] wrote to this regular file. Until all of it has
+    /// been tried, the database stays as it is. Interrupted after that, a repeat completes it. Users keep their privileges.
+    ///
+    /// # Errors
+    /// The dump is damaged, the server refuses, or it could not be done in time.
+    fn restore(&self, database: &PrefixedName, dump: OwnedFd) -> Result<(), Problem>;
+
     /// Whether it has this user.
     ///
     /// # Errors

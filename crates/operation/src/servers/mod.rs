@@ -1,5 +1,6 @@
 //! Servers that load our configuration files. Each configuration is tested before the server reloads.
 
+mod confined;
 pub mod database_server;
 pub mod mariadb;
 pub mod nginx;

@@ -15,7 +15,7 @@ use opterius_host::tool::{Output, Tool};
 use opterius_host::users::register::Register;
 
 /// Where Debian's MariaDB listens.
-const SOCKET: &str = "/run/mysqld/mysqld.sock";
+pub(super) const SOCKET: &str = "/run/mysqld/mysqld.sock";
 
 /// The user that it runs as.
 const USER: &str = "mysql";
@@ -24,10 +24,10 @@ const USER: &str = "mysql";
 const START: &str = "MariaDB is not running on this server. Start it: systemctl start mariadb";
 
 /// How long a statement waits for tables that others use, in seconds.
-const LOCK_TIME: u64 = 20;
+pub(super) const LOCK_TIME: u64 = 20;
 
 /// Longest part of an error that a message shows, in characters.
-const MAX_MESSAGE: usize = 400;
+pub(super) const MAX_MESSAGE: usize = 400;
 
 /// Options of the client: nothing from files, no command of its own on stdin, no file of the client's host.
 const OPTIONS: [&str; 13] = [
@@ -50,7 +50,7 @@ const OPTIONS: [&str; 13] = [
 
 /// MariaDB on this host.
 pub struct MariaDb {
-    deadline: Deadline,
+    pub(super) deadline: Deadline,
 }
 
 /// Whether MariaDB is installed.
@@ -74,8 +74,7 @@ impl MariaDb {
 
     /// Runs statements, and stops at the first that fails.
     pub(super) fn run(&self, statements: &str) -> Result<String, Problem> {
-        let client = if Host::tool("mariadb").is_some() { "mariadb" } else { "mysql" };
-        let tool = Tool::named(client)?.args(OPTIONS).arg(format!("--socket={SOCKET}"));
+        let tool = Tool::named(installed("mariadb", "mysql"))?.args(OPTIONS).arg(format!("--socket={SOCKET}"));
         let output = tool.input(preamble(self.deadline.left()) + statements).run(self.deadline)?;
         if output.is_success() { Ok(output.stdout) } else { Err(problem(&output)) }
     }
@@ -85,6 +84,11 @@ impl MariaDb {
         let output = self.run(query)?;
         Ok(output.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
     }
+}
+
+/// A program's name on this host: its own, or the one that older versions have.
+pub(super) fn installed(name: &'static str, older: &'static str) -> &'static str {
+    if Host::tool(name).is_some() { name } else { older }
 }
 
 /// What each session begins with: known rules for quotes, nothing in the server's logs of statements, and time limits.
@@ -109,7 +113,7 @@ pub(super) fn pattern(name: &str) -> String {
 
 /// The error for a client that failed. Some clients repeat the statement in front of it, which can contain a
 /// password.
-fn problem(output: &Output) -> Problem {
+pub(super) fn problem(output: &Output) -> Problem {
     let error = output.stderr.find("ERROR ").and_then(|at| output.stderr.get(at..)).unwrap_or("no error message");
     let said = format!("{} said: {}", output.name, one_line(error, MAX_MESSAGE));
     let has_code = |codes: &[u16]| codes.iter().any(|code| output.stderr.contains(&format!("ERROR {code} ")));

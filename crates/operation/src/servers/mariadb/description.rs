@@ -56,7 +56,7 @@ impl MariaDb {
         })
     }
 
-    /// Who has privileges for a database: names and hosts.
+    /// Who has privileges for a database, other than users of ours: names and hosts.
     ///
     /// # Errors
     /// MariaDB does not answer.
@@ -69,7 +69,8 @@ impl MariaDb {
             [user, host] => Some((from_hex(user), from_hex(host))),
             _ => None,
         };
-        Ok(rows.into_iter().filter_map(user).collect())
+        let own = format!("{database}:");
+        Ok(rows.into_iter().filter_map(user).filter(|(user, _)| !user.starts_with(&own)).collect())
     }
 
     /// All databases with an account's name in front.

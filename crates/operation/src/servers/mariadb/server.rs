@@ -1,11 +1,13 @@
 //! Databases and users of MariaDB.
 
-use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use std::fs::File;
+use std::os::fd::OwnedFd;
 
 use crate::servers::database_server::{DatabaseServer, DatabaseUser, Engine};
 use crate::servers::mariadb::client::{MariaDb, pattern};
+use crate::servers::mariadb::confinement::{Helper, drop_user, identified, staging};
 use crate::servers::mariadb::description::from_hex;
-use opterius_base::hex::hex;
+use crate::servers::mariadb::dump_file::Dump;
 use opterius_base::secret::Secret;
 use opterius_host::problem::Problem;
 use opterius_host::request::prefixed_name::{ClientHost, PrefixedName};
@@ -17,14 +19,6 @@ fn quoted(user: &DatabaseUser) -> String {
 
 fn host(user: &DatabaseUser) -> &'static str {
     user.host.unwrap_or(ClientHost::Local).as_str()
-}
-
-/// The hash that MariaDB stores of a password (`mysql_native_password`). It takes the hash as well, and so the password is in no
-/// log of statements: MariaDB writes a password into its binary log as it comes.
-fn identified(password: &Secret) -> String {
-    let sha1 = |bytes: &[u8]| digest(&SHA1_FOR_LEGACY_USE_ONLY, bytes);
-    let hash = hex(sha1(sha1(password.expose().as_bytes()).as_ref()).as_ref());
-    format!("IDENTIFIED BY PASSWORD '*{}'", hash.to_ascii_uppercase())
 }
 
 fn names(users: &[DatabaseUser]) -> String {
@@ -68,7 +62,11 @@ impl DatabaseServer for MariaDb {
         );
         // MariaDB keeps the privileges of a deleted database for the next one of its name. And who has none cannot open again
         // what is about to be deleted.
-        let mut statements = String::new();
+        let mut statements = format!(
+            "DROP DATABASE IF EXISTS `{}`;\n{}",
+            staging(database),
+            Helper::ALL.map(|helper| drop_user(&helper.of(database))).concat()
+        );
         for row in self.rows(&query)? {
             let [user, host, is_escaped] = row.as_slice() else { continue };
             let database = if is_escaped == "1" { pattern(database.as_str()) } else { database.to_string() };
@@ -80,6 +78,14 @@ impl DatabaseServer for MariaDb {
         }
         self.run(&statements)?;
         self.run(&format!("DROP DATABASE IF EXISTS `{database}`;\n")).map(drop)
+    }
+
+    fn dump(&self, database: &PrefixedName, output: OwnedFd) -> Result<(), Problem> {
+        self.write_dump(database, File::from(output))
+    }
+
+    fn restore(&self, database: &PrefixedName, dump: OwnedFd) -> Result<(), Problem> {
+        self.read_dump(database, &Dump::open(dump)?)
     }
 
     fn has_user(&self, user: &DatabaseUser) -> Result<bool, Problem> {
@@ -161,17 +167,5 @@ impl DatabaseServer for MariaDb {
             self.run(&users.iter().map(kill).collect::<String>())?;
         }
         Ok(count)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_hashed_as_mariadb_does() {
-        // SELECT PASSWORD('password')
-        let expected = "IDENTIFIED BY PASSWORD '*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19'";
-        assert_eq!(identified(&Secret::new("password".to_owned())), expected);
     }
 }

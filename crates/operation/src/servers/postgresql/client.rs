@@ -17,7 +17,7 @@ const DIRECTORY: &str = "/run/postgresql";
 const SOCKET: &str = "/run/postgresql/.s.PGSQL.5432";
 
 /// The system user and role of the server.
-const USER: &str = "postgres";
+pub(super) const USER: &str = "postgres";
 
 /// The database for everything that concerns none of an account's.
 pub(super) const MAINTENANCE: &str = "postgres";
@@ -48,7 +48,9 @@ const SETTINGS: [&str; 16] = [
 
 /// PostgreSQL on this host.
 pub struct Postgresql {
-    deadline: Deadline,
+    pub(super) deadline: Deadline,
+    /// The uid of the server.
+    pub(super) server: Option<u32>,
 }
 
 /// Whether PostgreSQL is installed.
@@ -67,8 +69,9 @@ impl Postgresql {
             let sentence = "PostgreSQL is not installed on this server. Install it: apt-get install postgresql";
             return Err(Problem::Unavailable(sentence.to_owned()));
         }
-        check_socket(Path::new(SOCKET), USER, &Register::read(host)?, START)?;
-        Ok(Self { deadline })
+        let register = Register::read(host)?;
+        check_socket(Path::new(SOCKET), USER, &register, START)?;
+        Ok(Self { deadline, server: register.user(USER).map(|user| user.uid) })
     }
 
     /// Runs statements in a database, and stops at the first that fails.
@@ -114,7 +117,7 @@ pub(super) fn string(text: &str) -> String {
 }
 
 /// The error for a client that failed.
-fn problem(output: &Output) -> Problem {
+pub(super) fn problem(output: &Output) -> Problem {
     let said = output.complaint();
     let says = |words: &[&str]| words.iter().any(|word| output.stderr.contains(word));
     if says(&[

@@ -5,6 +5,9 @@
 
 mod client;
 mod description;
+mod dump;
+mod login;
+mod restoration;
 mod roles;
 mod server;
 

@@ -1,6 +1,7 @@
 //! Databases and users of PostgreSQL.
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 
 use crate::servers::database_server::{DatabaseServer, DatabaseUser, Engine};
 use crate::servers::postgresql::client::{MAINTENANCE, Postgresql, string};
@@ -9,7 +10,7 @@ use opterius_host::problem::Problem;
 use opterius_host::request::prefixed_name::PrefixedName;
 
 /// What no user of an account may do.
-const LIMITS: &str = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT";
+pub(super) const LIMITS: &str = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT";
 
 /// The role that owns a database.
 pub(super) fn owner(database: &PrefixedName) -> String {
@@ -87,8 +88,17 @@ impl DatabaseServer for Postgresql {
     }
 
     fn drop_database(&self, database: &PrefixedName) -> Result<(), Problem> {
+        self.drop_remains(database)?;
         self.run(MAINTENANCE, &format!("DROP DATABASE IF EXISTS \"{database}\" WITH (FORCE);\n"))?;
         self.drop_role(&owner(database))
+    }
+
+    fn dump(&self, database: &PrefixedName, output: OwnedFd) -> Result<(), Problem> {
+        self.write_dump(database, output)
+    }
+
+    fn restore(&self, database: &PrefixedName, dump: OwnedFd) -> Result<(), Problem> {
+        self.read_dump(database, dump)
     }
 
     fn has_user(&self, user: &DatabaseUser) -> Result<bool, Problem> {
