@@ -164,7 +164,7 @@ fn a_hangup_reloads_the_configuration() {
     let agent = Agent::licensed();
     let request = |secret: &str| {
         let now = http::timestamp(time::OffsetDateTime::now_utc());
-        Request::post("/backup/list").signed_with(secret, &now)
+        Request::post("/analytics/live").signed_with(secret, &now)
     };
     let new = "a-new-secret-of-sixteen-or-more-characters";
     assert_eq!(agent.fetch(request(new)).status, 401);
@@ -187,7 +187,7 @@ fn a_hangup_with_an_invalid_configuration_keeps_the_old_one_and_verifies() {
     assert!(agent.wait_for_line(expected_line, SLACK).is_some(), "{:#?}", agent.lines());
     assert!(agent.license_server().wait_for(checks + 1, SLACK), "no check");
     agent.serves().unwrap();
-    assert_eq!(agent.fetch(Request::post("/backup/list").signed()).status, 501);
+    assert_eq!(agent.fetch(Request::post("/analytics/live").signed()).status, 501);
 }
 
 // --------------------------------------------------------------------------------------------------------------------

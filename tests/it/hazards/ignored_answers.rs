@@ -50,7 +50,7 @@ fn every_cause_is_one_line_with_call_and_subject() {
     }
     for (path, member, code) in [
         ("/cron/delete", "username", "501 not_implemented"),
-        ("/postgres/delete", "name", "501 not_implemented"),
+        ("/migration/cleanup", "backup_dir", "501 not_implemented"),
         ("/ssl/issue-async", "domain", "422 validation_failed"),
     ] {
         let subject = format!("subject-of-{}", &path[1..5]);

@@ -16,7 +16,7 @@ const MIB: usize = 1024 * KIB;
 
 /// A write with a body limit of 1 MiB, and a read with a limit of 64 KiB. Neither operation is implemented.
 const LARGE_WRITE: &str = "/autoresponder/set";
-const SMALL_READ: &str = "/backup/list";
+const SMALL_READ: &str = "/analytics/live";
 
 const STATUS: &str = "/license/status";
 

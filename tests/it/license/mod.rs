@@ -77,7 +77,7 @@ pub(crate) fn assert_refused(agent: &Agent, reason: &str, message: &str) {
     let actual = ["error", "code", "reason", "message"].map(|key| answer[key].clone());
     assert_eq!(json!(actual), json!(["license_required", "license_required", reason, message]));
     assert!(answer["help"].as_str().is_some_and(|help| !help.is_empty()), "{answer}");
-    let read = agent.fetch(Request::post("/backup/list").body("{}").signed());
+    let read = agent.fetch(Request::post("/analytics/live").body("{}").signed());
     assert_eq!(read.status, 501, "{}", read.text());
 }
 
