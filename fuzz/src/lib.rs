@@ -9,6 +9,7 @@ pub mod archive_stream;
 pub mod authentication;
 pub mod cache_file;
 pub mod connection;
+pub mod crontab_lines;
 pub mod foreign_site;
 mod input;
 pub mod license_answer;
@@ -36,6 +37,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("authentication", authentication::check),
     ("cache_file", cache_file::check),
     ("connection", connection::check),
+    ("crontab_lines", crontab_lines::check),
     ("foreign_site", foreign_site::check),
     ("license_answer", license_answer::check),
     ("multipart", multipart::check),

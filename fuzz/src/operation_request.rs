@@ -5,6 +5,7 @@ use opterius_base::secret::Secret;
 use opterius_host::problem::Problem;
 use opterius_host::request::account_suspend::SuspendAction;
 use opterius_host::request::backup::BackupName;
+use opterius_host::request::cron::CronCommand;
 use opterius_host::request::dns_delete_record::{DeleteRecord, WhichRecords};
 use opterius_host::request::files_upload_finish::FinishUpload;
 use opterius_host::request::home_path::HomePath;
@@ -109,6 +110,19 @@ pub fn written(request: &Request) -> Value {
         Request::CreateZone(zone) => json!({
             "domain": domain(&zone.domain), "server_ip": zone.server_ip, "ns1": domain(&zone.ns1), "ns2": domain(&zone.ns2),
         }),
+        Request::CreateCronJob(job) => {
+            let schedule = job.schedule.as_str();
+            assert!(is_made_of(schedule, 256, " *,-/") && schedule.split(' ').count() == 5, "{schedule:?}");
+            assert!((1..1 << 53).contains(&job.cron_job_id));
+            json!({
+                "username": username(&job.username), "schedule": schedule, "command": command(&job.command),
+                "cron_job_id": job.cron_job_id,
+            })
+        }
+        Request::ToggleCronJob(job) => {
+            json!({"username": username(&job.username), "command": command(&job.command), "enabled": job.enabled})
+        }
+        Request::DeleteCronJob(job) => json!({"username": username(&job.username), "command": command(&job.command)}),
         Request::ToggleShell(shell) => json!({"username": username(&shell.username), "enabled": shell.enabled}),
         Request::AddRecord(record) => {
             let zone = domain(&record.domain);
@@ -283,6 +297,18 @@ fn record_data(data: &str) -> bool {
         is_escaped = sign == '\\' && !is_escaped;
     }
     !is_quoted && !data.is_empty()
+}
+
+/// The command of a cron job: one line, in which a crontab has no percent sign without a backslash before it.
+fn command(command: &CronCommand) -> &str {
+    let (text, written) = (command.as_str(), command.in_crontab());
+    assert!(!text.trim().is_empty() && !text.contains(['\n', '\r', '\0']) && written.len() <= 998, "{text:?}");
+    let mut is_escaped = false;
+    for sign in written.chars() {
+        assert!(sign != '%' || is_escaped, "{written:?}");
+        is_escaped = sign == '\\' && !is_escaped;
+    }
+    text
 }
 
 fn username(username: &Username) -> &str {

@@ -49,7 +49,7 @@ fn every_cause_is_one_line_with_call_and_subject() {
         is_logged(&agent, path, &format!("username “{name}”"), cause);
     }
     for (path, member, code) in [
-        ("/cron/delete", "username", "501 not_implemented"),
+        ("/ftp/delete", "username", "501 not_implemented"),
         ("/migration/cleanup", "backup_dir", "501 not_implemented"),
         ("/ssl/issue-async", "domain", "422 validation_failed"),
     ] {

@@ -6,6 +6,7 @@ mod bad_input;
 pub(crate) mod certificates;
 mod database_interruptions;
 mod databases;
+mod cron;
 mod dns;
 mod effect;
 mod faults;

@@ -15,6 +15,10 @@ pub mod backup_delete;
 pub mod backup_list;
 pub mod backup_restore;
 pub mod backup_restore_files;
+pub mod cron;
+pub mod cron_create;
+pub mod cron_delete;
+pub mod cron_toggle;
 pub mod databases_create;
 pub mod databases_delete;
 pub mod databases_info;
@@ -93,6 +97,9 @@ macro_rules! operations {
             databases_user_create::CreateMariaDbUser,
             databases_user_delete::DeleteMariaDbUser,
             databases_user_password::SetMariaDbPassword,
+            cron_create::CreateCronJob,
+            cron_delete::DeleteCronJob,
+            cron_toggle::ToggleCronJob,
             dns_add_record::AddRecord,
             dns_create_zone::CreateZone,
             dns_delete_record::DeleteRecord,

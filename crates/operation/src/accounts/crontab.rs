@@ -1,9 +1,11 @@
 //! The crontab of an account.
 
 use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
 
 use opterius_host::host::Host;
 use opterius_host::layout;
@@ -18,6 +20,44 @@ pub fn paths(host: &Host, username: &Username) -> Vec<PathBuf> {
     let paths = DIRECTORIES.iter().map(|directory| host.path(directory).join(username.as_str()));
     // Below the last one there are also directories.
     paths.filter(|path| fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir())).collect()
+}
+
+/// The path at which cron reads an account's crontab, or would; none without cron.
+pub fn path(host: &Host, username: &Username) -> Option<PathBuf> {
+    let existing = paths(host, username).into_iter().next();
+    existing.or_else(|| directory(host).map(|directory| directory.join(username.as_str())))
+}
+
+fn directory(host: &Host) -> Option<PathBuf> {
+    DIRECTORIES.iter().map(|directory| host.path(directory)).find(|directory| directory.is_dir())
+}
+
+/// When something was changed last, in the unit that cron compares: whole seconds. None if it does not exist.
+pub fn modified(path: &Path) -> Option<i64> {
+    fs::symlink_metadata(path).ok().map(|found| found.mtime())
+}
+
+/// Makes cron notice a change of a crontab, or of the directory of crontabs: once a minute, cron looks for a time of change other
+/// than the one that it has seen, so it would miss a change in the second in which it has looked. `before` is the time before the
+/// change.
+///
+/// # Errors
+/// The time cannot be set.
+pub fn make_noticed(path: &Path, before: Option<i64>) -> io::Result<()> {
+    let (Some(before), Some(now)) = (before, modified(path)) else { return Ok(()) };
+    if now > before {
+        return Ok(());
+    }
+    let time = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
+    let times = Timestamps { last_access: time(0, UTIME_OMIT), last_modification: time(before.saturating_add(1), 0) };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Moves a crontab into or out of a directory that cron reads.
+fn rename(from: &Path, to: &Path, spool: Option<&Path>) -> io::Result<()> {
+    let before = spool.and_then(modified);
+    fs::rename(from, to)?;
+    spool.map_or(Ok(()), |spool| make_noticed(spool, before))
 }
 
 /// The path to which the crontab of a suspended account is moved.
@@ -35,7 +75,7 @@ pub fn disable(host: &Host, username: &Username) -> Result<(), Problem> {
         let directory = disabled.parent().unwrap_or(&disabled);
         match fs::DirBuilder::new().mode(0o700).create(directory) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Problem::at(directory, error)),
-            _ => fs::rename(&path, &disabled).map_err(|error| Problem::at(&path, error))?,
+            _ => rename(&path, &disabled, path.parent()).map_err(|error| Problem::at(&path, error))?,
         }
     }
     Ok(())
@@ -47,9 +87,8 @@ pub fn disable(host: &Host, username: &Username) -> Result<(), Problem> {
 /// It cannot be moved.
 pub fn restore(host: &Host, username: &Username) -> Result<(), Problem> {
     let disabled = disabled_path(host, username);
-    let directory = DIRECTORIES.iter().map(|directory| host.path(directory)).find(|directory| directory.is_dir());
-    let Some(directory) = directory else { return Ok(()) };
-    match fs::rename(&disabled, directory.join(username.as_str())) {
+    let Some(directory) = directory(host) else { return Ok(()) };
+    match rename(&disabled, &directory.join(username.as_str()), Some(&directory)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Problem::at(&disabled, error)),
         _ => Ok(()),
     }

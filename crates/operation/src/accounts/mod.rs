@@ -2,6 +2,8 @@
 
 pub mod at_jobs;
 pub mod crontab;
+pub mod crontab_file;
+pub mod crontab_lines;
 pub mod deleted_home;
 pub mod eviction;
 pub mod home;
