@@ -13,6 +13,8 @@ use opterius_host::request::logs_tail::SiteLog;
 use opterius_host::request::prefixed_name::{ClientHost, PrefixedName};
 use opterius_host::request::record::RecordName;
 use opterius_host::request::services_action::ServiceAction;
+use opterius_host::request::ssh_import_key::ImportKey;
+use opterius_host::request::ssh_key::TYPES;
 use opterius_host::request::system_timezone::SetTimezone;
 use opterius_host::request::values::{DocumentRoot, Domain, Email, Username};
 use opterius_host::request::{Request, is_operation};
@@ -123,6 +125,25 @@ pub fn written(request: &Request) -> Value {
             json!({"username": username(&job.username), "command": command(&job.command), "enabled": job.enabled})
         }
         Request::DeleteCronJob(job) => json!({"username": username(&job.username), "command": command(&job.command)}),
+        Request::ListKeys(keys) => json!({"username": username(&keys.username)}),
+        Request::GenerateKey(key) => {
+            assert!(key.comment.len() <= 255 && !key.comment.contains(char::is_control), "{:?}", key.comment);
+            json!({"username": username(&key.username), "key_type": key.key_type.word(), "comment": key.comment})
+        }
+        Request::ImportKey(ImportKey { username: name, public_key, private_key }) => {
+            let line = public_key.as_str();
+            assert!(line.len() <= 4096 && !line.contains(char::is_control) && line.contains(' '), "{line:?}");
+            assert!(TYPES.iter().any(|kind| line.starts_with(&format!("{kind} "))), "{line:?}");
+            let private_key = private_key.as_ref().map_or("", |key| key.expose());
+            assert!(private_key.is_empty() || private_key.starts_with("-----BEGIN "), "{private_key:?}");
+            json!({"username": username(name), "public_key": line, "private_key": private_key})
+        }
+        Request::DeleteKey(key) => {
+            let fingerprint = key.fingerprint.as_str();
+            let digest = fingerprint.strip_prefix("SHA256:").expect("it has one form");
+            assert!(is_made_of(digest, 43, "+/") && digest.len() == 43, "{fingerprint:?}");
+            json!({"username": username(&key.username), "fingerprint": fingerprint})
+        }
         Request::ToggleShell(shell) => json!({"username": username(&shell.username), "enabled": shell.enabled}),
         Request::AddRecord(record) => {
             let zone = domain(&record.domain);
@@ -236,7 +257,11 @@ pub fn written(request: &Request) -> Value {
             })
         }
         Request::ListBackups(_) => json!({}),
-        Request::TopProcesses(_) | Request::ListServices(_) | Request::SystemTime(_) | Request::ListPhpVersions(_) => {
+        Request::TopProcesses(_)
+        | Request::ListServices(_)
+        | Request::SystemTime(_)
+        | Request::SynchronizeClock(_)
+        | Request::ListPhpVersions(_) => {
             json!({})
         }
     }

@@ -66,6 +66,9 @@ fn hostile_strings() -> Vec<Value> {
     texts.into_iter().map(Value::from).collect()
 }
 
+/// A public key that ssh-keygen made.
+const PUBLIC_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZOeAUtlcN345H53XC9IyZRQoYDg2JrjKFcfWJkICpf me";
+
 /// Valid operations: path, body, and required fields.
 fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
     let fresh = site("bob", "bob.example");
@@ -138,6 +141,22 @@ fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         ),
         ("/postgres/user-delete", json!({"pg_username": "alice_u"}), vec!["pg_username"]),
         ("/ssh/toggle-shell", json!({"username": "alice", "enabled": true}), vec!["username"]),
+        ("/ssh/list-keys", json!({"username": "alice"}), vec!["username"]),
+        (
+            "/ssh/generate-key",
+            json!({"username": "alice", "key_type": "ed25519", "comment": ""}),
+            vec!["username", "key_type"],
+        ),
+        (
+            "/ssh/import-key",
+            json!({"username": "alice", "public_key": PUBLIC_KEY, "private_key": ""}),
+            vec!["username", "public_key"],
+        ),
+        (
+            "/ssh/delete-key",
+            json!({"username": "alice", "fingerprint": format!("SHA256:{}", "a".repeat(43))}),
+            vec!["username", "fingerprint"],
+        ),
         (
             "/cron/create",
             json!({"username": "alice", "schedule": "0 4 * * *", "command": "true", "cron_job_id": 7}),
@@ -289,6 +308,29 @@ fn invalid_requests() -> Vec<(&'static str, &'static str, Value)> {
                 ("ttl", json!(-1)),
                 ("ttl", json!("a day")),
                 ("priority", json!(70_000)),
+            ],
+            "/ssh/generate-key" => &[
+                ("key_type", json!("dsa")),
+                ("key_type", json!("RSA")),
+                ("comment", json!(7)),
+                ("comment", json!("a\nb")),
+                ("comment", json!("x".repeat(256))),
+            ],
+            "/ssh/import-key" => &[
+                ("public_key", json!(format!("no-pty {PUBLIC_KEY}"))),
+                ("public_key", json!(format!("{PUBLIC_KEY}\n{PUBLIC_KEY}"))),
+                ("public_key", json!(PUBLIC_KEY.replace("ssh-ed25519", "ssh-rsa"))),
+                ("public_key", json!(PUBLIC_KEY.replace("AAAAI", "AAAAJ"))),
+                ("public_key", json!("ssh-ed25519 AAAA")),
+                ("private_key", json!(7)),
+                ("private_key", json!("x")),
+                ("private_key", json!(["-----BEGIN OPENSSH PRIVATE KEY-----"])),
+                ("private_key", json!("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----")),
+            ],
+            "/ssh/delete-key" => &[
+                ("fingerprint", json!("a".repeat(43))),
+                ("fingerprint", json!(format!("SHA256:{}", "a".repeat(44)))),
+                ("fingerprint", json!("MD5:00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff")),
             ],
             "/cron/create" => &[
                 ("command", Value::Null),

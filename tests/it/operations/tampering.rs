@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The tools that operations can run.
-const TOOLS: [&str; 17] = [
+const TOOLS: [&str; 18] = [
     "certbot",
     "chage",
     "chpasswd",
@@ -19,6 +19,7 @@ const TOOLS: [&str; 17] = [
     "openssl",
     "pkill",
     "setpriv",
+    "ssh-keygen",
     "systemctl",
     "useradd",
     "userdel",

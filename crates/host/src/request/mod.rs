@@ -58,12 +58,18 @@ pub mod prefixed_name;
 pub mod record;
 pub mod services_action;
 pub mod services_list;
+pub mod ssh_delete_key;
+pub mod ssh_generate_key;
+pub mod ssh_import_key;
+pub mod ssh_key;
+pub mod ssh_list_keys;
 pub mod ssh_toggle_shell;
 pub mod ssl_delete;
 pub mod ssl_issue;
 pub mod ssl_renew;
 pub mod ssl_upload;
 pub mod stats_account;
+pub mod system_ntp_sync;
 pub mod system_time;
 pub mod system_timezone;
 pub mod values;
@@ -127,12 +133,17 @@ macro_rules! operations {
             postgres_user_password::SetPostgresqlPassword,
             services_action::ServiceAction,
             services_list::ListServices,
+            ssh_delete_key::DeleteKey,
+            ssh_generate_key::GenerateKey,
+            ssh_import_key::ImportKey,
+            ssh_list_keys::ListKeys,
             ssh_toggle_shell::ToggleShell,
             ssl_delete::DeleteCertificate,
             ssl_issue::IssueCertificate,
             ssl_renew::RenewCertificate,
             ssl_upload::UploadCertificate,
             stats_account::AccountStats,
+            system_ntp_sync::SynchronizeClock,
             system_time::SystemTime,
             system_timezone::SetTimezone,
         }

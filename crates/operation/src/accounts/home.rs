@@ -22,7 +22,7 @@ const PAGE: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><
 
 /// Time limit for work in a home: a file system that a tenant has mounted there can be slow or hang, and other operations
 /// wait meanwhile.
-const IN_HOME_TIME: Duration = Duration::from_secs(10);
+pub const IN_HOME_TIME: Duration = Duration::from_secs(10);
 
 /// Creates the home of a new account. Besides the account, only the web server can traverse it.
 ///

@@ -49,12 +49,17 @@ mod postgres_user_delete;
 mod postgres_user_password;
 mod services_action;
 mod services_list;
+mod ssh_delete_key;
+mod ssh_generate_key;
+mod ssh_import_key;
+mod ssh_list_keys;
 mod ssh_toggle_shell;
 mod ssl_delete;
 mod ssl_issue;
 mod ssl_renew;
 mod ssl_upload;
 mod stats_account;
+mod system_ntp_sync;
 mod system_time;
 mod system_timezone;
 

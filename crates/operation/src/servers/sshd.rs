@@ -15,6 +15,7 @@ use opterius_host::layout::SSHD_DROP_IN;
 use opterius_host::problem::Problem;
 use opterius_host::sftp::DROP_IN;
 use opterius_host::tool::Tool;
+use opterius_host::users::register::User;
 
 /// The directory that sshd needs to test its configuration; its service creates it.
 const PRIVILEGE_SEPARATION: &str = "/run/sshd";
@@ -95,6 +96,39 @@ fn applied(host: &Host, username: &str, deadline: Deadline) -> Vec<String> {
     }
 }
 
+/// Asks sshd whether a key in `~/.ssh/authorized_keys` lets this user in, and returns what prevents it.
+pub fn obstacles_to_keys(host: &Host, user: &User, deadline: Deadline) -> Vec<String> {
+    if !host.is_machine() {
+        return Vec::new();
+    }
+    let connection = format!("user={},host=localhost,addr=127.0.0.1", user.name);
+    match sshd(host, &["-T", "-C", &connection], deadline.sooner(TIME)) {
+        None => vec!["This server has no sshd that would read the key. Run: apt-get install openssh-server".to_owned()],
+        Some(Ok(settings)) => key_settings(&settings, user),
+        Some(Err(cause)) => vec![format!("sshd cannot say whether it reads the key: {}", one_line(&cause, 300))],
+    }
+}
+
+/// What prevents it, in the output of `sshd -T`.
+fn key_settings(settings: &str, user: &User) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let values =
+        |name: &str| settings.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap_or_default();
+    if values("pubkeyauthentication") == "no" {
+        warnings.push("sshd accepts no keys: its configuration has PubkeyAuthentication no.".to_owned());
+    }
+    let files = values("authorizedkeysfile");
+    let (by_home, by_name) = (format!("{}/.ssh/authorized_keys", user.home), "/home/%u/.ssh/authorized_keys");
+    let own = [".ssh/authorized_keys", "%h/.ssh/authorized_keys", by_name, &by_home];
+    if !files.is_empty() && !files.split(' ').any(|file| own.contains(&file)) {
+        let files = one_line(files, 300);
+        warnings.push(format!(
+            "sshd does not read ~/.ssh/authorized_keys: its configuration has AuthorizedKeysFile {files}."
+        ));
+    }
+    warnings
+}
+
 /// Reloads the running service. Sessions go on.
 fn reload(host: &Host, deadline: Deadline) -> Vec<String> {
     if !host.has_systemd() {
@@ -108,5 +142,26 @@ fn reload(host: &Host, deadline: Deadline) -> Vec<String> {
         Ok(output) if output.is_success() => Vec::new(),
         Ok(output) => vec![format!("sshd was not reloaded: {} Run: systemctl reload {service}", output.complaint())],
         Err(problem) => vec![format!("sshd was not reloaded: {} Run: systemctl reload {service}", problem.message())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opterius_host::users::register::Register;
+
+    #[test]
+    fn settings_under_which_a_key_has_no_effect_are_named() {
+        let user = Register::parse("alice:x:1001:1001::/home/alice:/bin/sh\n", "").users.remove(0);
+        for (settings, count) in [
+            ("pubkeyauthentication yes\nauthorizedkeysfile .ssh/authorized_keys .ssh/authorized_keys2\n", 0),
+            ("authorizedkeysfile %h/.ssh/authorized_keys\n", 0),
+            ("authorizedkeysfile /home/alice/.ssh/authorized_keys\n", 0),
+            ("authorizedkeysfile /etc/keys/%u\n", 1),
+            ("pubkeyauthentication no\nauthorizedkeysfile none\n", 2),
+            ("", 0),
+        ] {
+            assert_eq!(key_settings(settings, &user).len(), count, "{settings}");
+        }
     }
 }
