@@ -19,6 +19,7 @@ pub mod routes;
 pub mod sampler;
 pub mod stats_cache;
 pub mod status;
+pub mod unsupported;
 pub mod upload;
 pub mod used_signatures;
 pub mod version;
@@ -181,11 +182,7 @@ impl Api {
                 let reaction = upload::react(&request.head, self.operations.client(config));
                 self.api_metrics.watched(route.path, &self.clock, reaction)
             }
-            Operation::Host if !request::is_operation(route.path) => Reaction::Answer(Response::error(
-                501,
-                "not_implemented",
-                "This version of the Agent does not implement this operation.",
-            )),
+            Operation::Host if !request::is_operation(route.path) => Reaction::Answer(unsupported::answer(route.path)),
             Operation::Host => {
                 let terms = self.license.state().terms();
                 let now = self.clock.boot();
