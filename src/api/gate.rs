@@ -38,7 +38,7 @@ pub fn check(standing: &Standing, message: impl FnOnce() -> String, guide: &Guid
 }
 
 /// The members of a request that say what it concerns.
-const SUBJECTS: [&str; 16] = [
+const SUBJECTS: [&str; 18] = [
     "username",
     "domain",
     "alias_domain",
@@ -55,6 +55,8 @@ const SUBJECTS: [&str; 16] = [
     "ip",
     "jail",
     "number",
+    "cron_job_id",
+    "fingerprint",
 ];
 
 /// What a request concerns, such as its account and domain, for the log: escaped and short.

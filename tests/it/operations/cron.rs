@@ -106,6 +106,14 @@ fn jobs_of_a_suspended_account_change_and_do_not_start() {
             run("crontab -u alice -l").lines().filter(|line| line.contains("* *")).map(str::to_owned).collect();
         assert_eq!(jobs, ["#* * * * * first", "* * * * * third"]);
         assert!(!is_there(DISABLED));
+        // A suspension that was interrupted before it moved the file.
+        panel.suspend("alice").ok();
+        run(&format!("mv {DISABLED} {SPOOL}/alice"));
+        delete(&panel, "third").ok();
+        nothing_starts();
+        create(&panel, 3, "third").ok();
+        panel.unsuspend("alice").ok();
+        assert!(run("crontab -u alice -l").contains("#* * * * * first\n"));
         // The first job of an account that has none is added while it is suspended.
         for command in ["first", "third"] {
             delete(&panel, command).ok();

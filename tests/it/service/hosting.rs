@@ -105,6 +105,18 @@ fn accounts_come_and_go_on_a_server_and_nothing_is_left() {
         expect("A page\n 200 exit 0");
         others_go_on(&service);
 
+        // What runs other programs: crontab, ssh-keygen, and sshd for its settings.
+        run("systemctl start cron");
+        let job = json!({"username": "alice", "schedule": "0 4 * * *", "command": "date +%F", "cron_job_id": 7});
+        assert_eq!(service.post("/cron/create", &job).ok()["warnings"], json!([]));
+        assert!(run_as("alice", "crontab -l").contains("\n0 4 * * * date +\\%F\n"));
+        for kind in ["rsa", "ed25519"] {
+            let body = json!({"username": "alice", "key_type": kind, "comment": ""});
+            assert_eq!(service.post("/ssh/generate-key", &body).ok()["warnings"], json!([]));
+        }
+        let keys = service.post("/ssh/list-keys", &json!({"username": "alice"})).ok()["keys"].clone();
+        assert_eq!(keys.as_array().unwrap().len(), 2, "{keys}");
+
         // Alice's own traces, outside of her home.
         publish("alice", "alice.example", "leave.php", LEAVE);
         run("curl --silent --insecure --fail --resolve alice.example:443:127.0.0.1 https://alice.example/leave.php");

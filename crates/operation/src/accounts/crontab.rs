@@ -90,6 +90,52 @@ pub fn restore(host: &Host, username: &Username) -> Result<(), Problem> {
     let Some(directory) = directory(host) else { return Ok(()) };
     match rename(&disabled, &directory.join(username.as_str()), Some(&directory)) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Problem::at(&disabled, error)),
-        _ => Ok(()),
+        _ => {
+            remove_unused_directory(host);
+            Ok(())
+        }
+    }
+}
+
+/// Deletes the crontab, wherever it is.
+///
+/// # Errors
+/// It cannot be deleted.
+pub fn forget(host: &Host, username: &Username) -> Result<(), Problem> {
+    for path in paths(host, username).into_iter().chain([disabled_path(host, username)]) {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Problem::at(&path, error)),
+            _ => {}
+        }
+    }
+    remove_unused_directory(host);
+    Ok(())
+}
+
+/// Removes the directory of disabled crontabs if there are none.
+fn remove_unused_directory(host: &Host) {
+    let _ = fs::remove_dir(host.path(layout::DISABLED_CRONTABS));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Tree;
+
+    #[test]
+    fn changes_within_one_second_have_different_times() {
+        let tree = Tree::new();
+        let path = tree.write("/crontab", "");
+        let mut seen = vec![modified(&path).unwrap()];
+        for text in ["1", "2", "3"] {
+            let before = modified(&path);
+            fs::write(&path, text).unwrap();
+            make_noticed(&path, before).unwrap();
+            seen.push(modified(&path).unwrap());
+        }
+        assert!(seen.is_sorted_by(|one, other| one < other), "{seen:?}");
+        make_noticed(&tree.host.path("/missing"), Some(1)).unwrap();
+        make_noticed(&path, None).unwrap();
+        assert_eq!(modified(&path), seen.last().copied());
     }
 }

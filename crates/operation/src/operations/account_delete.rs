@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry};
-use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::slice;
@@ -124,11 +123,6 @@ fn delete_logs(host: &Host, user: &User, deadline: Deadline) -> Vec<String> {
 
 /// Deletes the crontab and the jobs of at, which the eviction has disabled.
 fn forget_jobs(host: &Host, username: &Username, user: &User) -> Result<(), Problem> {
-    for path in crontab::paths(host, username).into_iter().chain([crontab::disabled_path(host, username)]) {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Problem::at(&path, error)),
-            _ => {}
-        }
-    }
+    crontab::forget(host, username)?;
     at_jobs::forget(host, username, user.uid)
 }
