@@ -10,6 +10,7 @@ pub mod authentication;
 pub mod cache_file;
 pub mod connection;
 pub mod crontab_lines;
+pub mod custom_nginx;
 pub mod foreign_site;
 mod input;
 pub mod license_answer;
@@ -38,6 +39,7 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("cache_file", cache_file::check),
     ("connection", connection::check),
     ("crontab_lines", crontab_lines::check),
+    ("custom_nginx", custom_nginx::check),
     ("foreign_site", foreign_site::check),
     ("license_answer", license_answer::check),
     ("multipart", multipart::check),

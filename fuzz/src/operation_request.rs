@@ -9,13 +9,16 @@ use opterius_host::request::cron::CronCommand;
 use opterius_host::request::dns_delete_record::{DeleteRecord, WhichRecords};
 use opterius_host::request::files_upload_finish::FinishUpload;
 use opterius_host::request::home_path::HomePath;
+use opterius_host::request::domains_redirect_sync::Redirect;
 use opterius_host::request::logs_tail::SiteLog;
 use opterius_host::request::prefixed_name::{ClientHost, PrefixedName};
+use opterius_host::request::protected_directory::{DirectoryPath, Label, Visitor};
 use opterius_host::request::record::RecordName;
 use opterius_host::request::services_action::ServiceAction;
 use opterius_host::request::ssh_import_key::ImportKey;
 use opterius_host::request::ssh_key::TYPES;
 use opterius_host::request::system_timezone::SetTimezone;
+use opterius_host::request::url::Address;
 use opterius_host::request::values::{DocumentRoot, Domain, Email, Username};
 use opterius_host::request::{Request, is_operation};
 use serde_json::{Value, json};
@@ -85,6 +88,45 @@ pub fn written(request: &Request) -> Value {
             "php_version": version(site.php_version.as_str()), "parent_domain": site.parent_domain.as_ref().map(domain),
         }),
         Request::DeleteSite(site) => json!({"domain": domain(&site.domain), "username": username(&site.username)}),
+        Request::AddAlias(alias) => {
+            json!({"domain": domain(&alias.domain), "alias_domain": domain(&alias.alias_domain)})
+        }
+        Request::RemoveAlias(alias) => {
+            json!({"domain": domain(&alias.domain), "alias_domain": domain(&alias.alias_domain)})
+        }
+        Request::SyncRedirects(sync) => {
+            json!({"domain": domain(&sync.domain), "redirects": sync.redirects.iter().map(redirect).collect::<Vec<_>>()})
+        }
+        Request::ProtectDirectory(protect) => {
+            let visitors: Vec<Value> = protect.users.iter().map(visitor).collect();
+            json!({
+                "domain": domain(&protect.domain), "username": username(&protect.username),
+                "document_root": root(&protect.document_root, &protect.username), "path": directory(&protect.path),
+                "label": label(&protect.label), "users": visitors,
+            })
+        }
+        Request::UnprotectDirectory(unprotect) => json!({
+            "domain": domain(&unprotect.domain), "username": username(&unprotect.username),
+            "path": directory(&unprotect.path),
+        }),
+        Request::SetHotlinkProtection(hotlink) => {
+            let mut body = json!({
+                "domain": domain(&hotlink.domain), "username": username(&hotlink.username), "enabled": hotlink.enabled,
+            });
+            if let Some(protection) = &hotlink.protection {
+                assert!(protection.allowed_extensions.iter().all(|word| is_made_of(word, 16, "")));
+                body["allowed_domains"] = protection.allowed_domains.iter().map(domain).collect();
+                body["allowed_extensions"] = json!(protection.allowed_extensions);
+                body["allow_direct"] = json!(protection.allow_direct);
+                body["redirect_url"] = json!(protection.redirect_url.as_ref().map(address));
+            }
+            body
+        }
+        Request::ToggleHtaccess(toggle) => json!({
+            "domain": domain(&toggle.domain), "username": username(&toggle.username),
+            "htaccess_enabled": toggle.htaccess_enabled,
+        }),
+        Request::SetDirectives(set) => json!({"domain": domain(&set.domain), "directives": set.directives}),
         Request::SuspendAccount(account) => {
             let action = if account.action == SuspendAction::Suspend { "suspend" } else { "unsuspend" };
             json!({"username": username(&account.username), "action": action})
@@ -265,6 +307,50 @@ pub fn written(request: &Request) -> Value {
             json!({})
         }
     }
+}
+
+/// A redirect, whose path is one that nginx can compare, and whose address cannot leave the header of an answer.
+fn redirect(redirect: &Redirect) -> Value {
+    let source = redirect.source_path.as_str();
+    assert!(source.starts_with('/') && !source.contains("//") && !source.contains(char::is_control), "{source:?}");
+    assert!(!source.split('/').any(|name| matches!(name, "." | "..")), "{source:?}");
+    assert!(!source.starts_with("/.well-known/acme-challenge"), "{source:?}");
+    json!({
+        "source_path": redirect.source_path, "destination": address(&redirect.destination),
+        "type": redirect.kind.status().to_string(),
+    })
+}
+
+fn address(address: &Address) -> &str {
+    let text = address.as_str();
+    assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)), "{text:?}");
+    let is_path = text.starts_with('/') && !text.starts_with("//");
+    assert!(is_path || ["http://", "https://"].iter().any(|start| text.starts_with(start)), "{text:?}");
+    text
+}
+
+fn directory(path: &DirectoryPath) -> &str {
+    let path = path.as_str();
+    assert!(is_made_of(path, 255, "/._-"), "{path:?}");
+    assert!(!path.split('/').any(|name| matches!(name, "" | "." | "..")), "{path:?}");
+    path
+}
+
+fn label(label: &Label) -> &str {
+    let label = label.as_str();
+    assert!(
+        !label.contains(['"', '\\', '$']) && !label.contains(char::is_control) && label.trim() != "off",
+        "{label:?}"
+    );
+    label
+}
+
+/// A line of a password file.
+fn visitor(visitor: &Visitor) -> Value {
+    let hash = visitor.password_hash.expose();
+    assert!(is_made_of(&visitor.username, 64, "._-@+"), "{:?}", visitor.username);
+    assert!(is_made_of(hash, 60, "$./") && hash.starts_with('$'), "{hash:?}");
+    json!({"username": visitor.username, "password_hash": hash})
 }
 
 /// Whether a text has 1 to `limit` characters: ASCII letters, digits, and those in `further`.

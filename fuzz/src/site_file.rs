@@ -6,16 +6,19 @@ use std::path::Path;
 use opterius_base::clock::Timestamp;
 use opterius_host::host::{Acme, Host};
 use opterius_host::nginx::configuration::Configuration;
+use opterius_host::nginx::custom::Custom;
 use opterius_host::request::values::{DocumentRoot, Domain, PhpVersion, Username};
 use opterius_host::sites::mark::MARK;
 use opterius_host::sites::site_record::Source;
+use opterius_host::sites::site_settings::SiteSettings;
 use opterius_host::users::register::User;
 use opterius_operation::servers::nginx::token;
 use opterius_operation::servers::php::{settings, shared};
 use opterius_operation::web::certificate::files::CertificateFiles;
 use opterius_operation::web::hook::Hook;
 use opterius_operation::web::site::Site;
-use opterius_operation::web::site_file::{self, View};
+use opterius_operation::web::site_file;
+use opterius_operation::web::site_view::View;
 
 use super::input::Input;
 use super::nginx::directives;
@@ -79,6 +82,7 @@ fn site(names: Names<'_>, version: &str, parent: &str) -> Option<Site> {
         php_version: PhpVersion::parse("php_version", version).ok()?,
         parent_domain: Domain::parse("parent_domain", parent).ok(),
         created_at: Timestamp::from_unix(1_777_636_800),
+        aliases: Vec::new(),
         username,
     })
 }
@@ -105,6 +109,9 @@ fn rendered(site: &Site, kind: u8) -> (String, String) {
         // A long domain has a shortened socket name, so use the same for all sites.
         pool: (kind & 4 == 0).then(|| "/run/php/opterius.sock".into()),
         hook: Hook::default(),
+        settings: SiteSettings::default(),
+        custom: Custom::default(),
+        custom_warning: None,
     };
     let error_log = site.logs(&host).join("php-error.log");
     let version = PhpVersion::parse("php_version", "8.2").unwrap();

@@ -30,6 +30,12 @@ pub const NEXT_UID: &str = "/var/lib/opterius/next-uid";
 /// nginx files that answer for suspended sites which the Agent does not manage.
 pub const SUSPENDED: &str = "/var/lib/opterius/suspended";
 
+/// Settings of sites, one file per site: what its owner has set beyond what the first line of its nginx file says.
+pub const SITE_SETTINGS: &str = "/var/lib/opterius/site-settings";
+
+/// Passwords of protected directories, one file per directory, readable by the web server.
+pub const SITE_PASSWORDS: &str = "/var/lib/opterius/site-passwords";
+
 /// Settings of the accounts' PHP masters: a directory for each PHP version, a file for each account.
 pub const PHP: &str = "/var/lib/opterius/php";
 

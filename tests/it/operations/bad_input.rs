@@ -140,6 +140,30 @@ fn operations() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             vec!["pg_username"],
         ),
         ("/postgres/user-delete", json!({"pg_username": "alice_u"}), vec!["pg_username"]),
+        (
+            "/domains/redirect-sync",
+            json!({"domain": "alice.example", "redirects": [redirect("/old", "https://b.example/")]}),
+            vec!["domain"],
+        ),
+        (
+            "/domains/alias-add",
+            json!({"domain": "alice.example", "alias_domain": "alias.example"}),
+            vec!["domain", "alias_domain"],
+        ),
+        (
+            "/domains/alias-remove",
+            json!({"domain": "alice.example", "alias_domain": "alias.example"}),
+            vec!["domain", "alias_domain"],
+        ),
+        ("/domains/protected-dir/add", protected("secret", HASH), vec!["domain", "username", "document_root"]),
+        ("/domains/protected-dir/remove", protected("secret", HASH), vec!["domain", "username"]),
+        ("/domains/hotlink/set", hotlink(), vec!["domain", "username"]),
+        (
+            "/domains/toggle-htaccess",
+            json!({"domain": "alice.example", "username": "alice", "htaccess_enabled": false}),
+            vec!["domain", "username"],
+        ),
+        ("/domains/custom-nginx", json!({"domain": "alice.example", "directives": "etag on;"}), vec!["domain"]),
         ("/ssh/toggle-shell", json!({"username": "alice", "enabled": true}), vec!["username"]),
         ("/ssh/list-keys", json!({"username": "alice"}), vec!["username"]),
         (
@@ -216,6 +240,29 @@ fn invalid_paths() -> Vec<Value> {
     non_strings().into_iter().chain(texts.map(Value::from)).collect()
 }
 
+fn redirect(source: &str, destination: &str) -> Value {
+    json!({"source_path": source, "destination": destination, "type": "301"})
+}
+
+/// A hash of bcrypt, as far as its form goes.
+const HASH: &str = "$2y$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234";
+
+fn protected(path: &str, hash: &str) -> Value {
+    json!({
+        "domain": "alice.example", "username": "alice", "document_root": "/home/alice/alice.example/public_html",
+        "path": path, "label": "Members", "htaccess_enabled": false,
+        "users": [{"username": "visitor", "password_hash": hash}],
+    })
+}
+
+fn hotlink() -> Value {
+    json!({
+        "domain": "alice.example", "username": "alice", "document_root": "/home/alice/alice.example/public_html",
+        "htaccess_enabled": false, "enabled": true, "allowed_domains": ["friend.example"],
+        "allowed_extensions": ["jpg"], "allow_direct": true, "redirect_url": null,
+    })
+}
+
 /// Requests with one invalid field: path, field, and body.
 fn invalid_requests() -> Vec<(&'static str, &'static str, Value)> {
     let mut wrong = Vec::new();
@@ -261,6 +308,71 @@ fn invalid_requests() -> Vec<(&'static str, &'static str, Value)> {
                 ("permissions", json!("888")),
                 ("permissions", json!("u+s")),
                 ("permissions", json!("-644")),
+            ],
+            "/domains/redirect-sync" => &[
+                ("redirects", Value::Null),
+                ("redirects", json!("/old")),
+                ("redirects", json!({"a": redirect("/a", "/b")})),
+                ("redirects", json!(["/old"])),
+                ("redirects", json!([{"source_path": "/old", "type": "301"}])),
+                ("redirects", json!([redirect("old", "/new")])),
+                ("redirects", json!([redirect("/old?x=1", "/new")])),
+                ("redirects", json!([redirect("/%2e%2e/x", "/new")])),
+                ("redirects", json!([redirect("/a\nb", "/new")])),
+                ("redirects", json!([redirect("/%00", "/new")])),
+                ("redirects", json!([redirect("/old", "//b.example")])),
+                ("redirects", json!([redirect("/old", "javascript:alert(1)")])),
+                ("redirects", json!([redirect("/old", "https://b.example/\r\nSet-Cookie: a=b")])),
+                ("redirects", json!([redirect("/old", "/new"), redirect("//old", "/other")])),
+                ("redirects", json!([redirect("/.well-known/acme-challenge/x", "/new")])),
+                ("redirects", json!([redirect("/.well-known/acme-challenge", "/new")])),
+                ("redirects", json!([{"source_path": "/old", "destination": "/new", "type": "307"}])),
+                ("redirects", (0..1001).map(|number| redirect(&format!("/{number}"), "/new")).collect()),
+            ],
+            "/domains/protected-dir/add" => &[
+                ("document_root", json!("/home/bob/bob.example/public_html")),
+                ("path", Value::Null),
+                ("path", json!("")),
+                ("path", json!("/")),
+                ("path", json!("a/../b")),
+                ("path", json!("a b")),
+                ("path", json!("a\"b")),
+                ("path", json!("(a|b)")),
+                ("label", json!(7)),
+                ("users", Value::Null),
+                ("users", json!("visitor")),
+                ("users", json!([{"username": "visitor"}])),
+                ("users", json!([{"username": "visitor", "password_hash": "*0"}])),
+                ("users", json!([{"username": "visitor", "password_hash": "$1$salt$abc"}])),
+                ("users", json!([{"username": "a:b", "password_hash": HASH}])),
+                ("users", json!([{"username": "", "password_hash": HASH}])),
+                ("users", json!([{"username": "#a", "password_hash": HASH}])),
+                ("users", json!([{"username": "a", "password_hash": HASH}, {"username": "a", "password_hash": HASH}])),
+            ],
+            "/domains/protected-dir/remove" => &[("path", json!("..")), ("path", json!(7))],
+            "/domains/hotlink/set" => &[
+                ("enabled", Value::Null),
+                ("enabled", json!("on")),
+                ("allow_direct", json!("x")),
+                ("allowed_domains", json!("friend.example")),
+                ("allowed_domains", json!(["friend example"])),
+                ("allowed_domains", json!(["~.*"])),
+                ("allowed_domains", json!(["none"])),
+                ("allowed_extensions", json!([])),
+                ("allowed_extensions", json!(["j|pg"])),
+                ("allowed_extensions", json!([".*"])),
+                ("redirect_url", json!("//b.example/")),
+                ("redirect_url", json!("/nohotlink.jpg")),
+                ("redirect_url", json!("https://www.alice.example/nohotlink.JPG?x")),
+            ],
+            "/domains/toggle-htaccess" => &[("htaccess_enabled", Value::Null), ("htaccess_enabled", json!("no"))],
+            "/domains/custom-nginx" => &[
+                ("directives", json!(7)),
+                ("directives", json!(["etag on;"])),
+                ("directives", json!("etag on")),
+                ("directives", json!("include /etc/passwd;")),
+                ("directives", json!("}\nserver { listen 81; }")),
+                ("directives", json!("etag on;".repeat(1300))),
             ],
             "/domains/create" => &[
                 ("document_root", json!("/home/alice/alice.example/public_html")),

@@ -8,6 +8,7 @@ mod cron;
 mod database_interruptions;
 mod databases;
 mod dns;
+mod domains;
 mod effect;
 mod faults;
 mod files;

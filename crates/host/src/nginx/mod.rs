@@ -4,6 +4,10 @@
 //! Files of others are read as bytes: one that cannot be read or parsed costs itself and no other.
 
 pub mod configuration;
+pub mod custom;
+mod custom_rules;
+mod custom_text;
+mod custom_values;
 pub mod directives;
 pub mod included;
 pub mod listen;

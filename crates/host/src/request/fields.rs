@@ -36,6 +36,11 @@ impl Fields {
         }
     }
 
+    /// Whether there is such a member, even null.
+    pub fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
     fn non_null(&self, field: &str) -> Option<&Value> {
         self.0.get(field).filter(|value| !value.is_null())
     }

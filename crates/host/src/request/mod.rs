@@ -30,8 +30,16 @@ pub mod dns_add_record;
 pub mod dns_create_zone;
 pub mod dns_delete_record;
 pub mod dns_list_records;
+pub mod domains_alias_add;
+pub mod domains_alias_remove;
 pub mod domains_create;
+pub mod domains_custom_nginx;
 pub mod domains_delete;
+pub mod domains_hotlink_set;
+pub mod domains_protected_dir_add;
+pub mod domains_protected_dir_remove;
+pub mod domains_redirect_sync;
+pub mod domains_toggle_htaccess;
 pub mod fields;
 pub mod files_archive;
 pub mod files_chmod;
@@ -55,6 +63,7 @@ pub mod postgres_user_create;
 pub mod postgres_user_delete;
 pub mod postgres_user_password;
 pub mod prefixed_name;
+pub mod protected_directory;
 pub mod record;
 pub mod services_action;
 pub mod services_list;
@@ -72,6 +81,7 @@ pub mod stats_account;
 pub mod system_ntp_sync;
 pub mod system_time;
 pub mod system_timezone;
+pub mod url;
 pub mod values;
 
 use std::time::Duration;
@@ -110,7 +120,10 @@ macro_rules! operations {
             dns_create_zone::CreateZone,
             dns_delete_record::DeleteRecord,
             dns_list_records::ListRecords,
+            domains_alias_add::AddAlias,
+            domains_alias_remove::RemoveAlias,
             domains_create::CreateSite,
+            domains_custom_nginx::SetDirectives,
             domains_delete::DeleteSite,
             files_archive::ArchiveFile,
             files_chmod::ChangePermissions,
@@ -122,6 +135,11 @@ macro_rules! operations {
             files_write::WriteFile,
             files_upload::OpenUpload,
             files_upload_finish::FinishUpload,
+            domains_hotlink_set::SetHotlinkProtection,
+            domains_protected_dir_add::ProtectDirectory,
+            domains_protected_dir_remove::UnprotectDirectory,
+            domains_redirect_sync::SyncRedirects,
+            domains_toggle_htaccess::ToggleHtaccess,
             logs_tail::TailLog,
             metrics_top_processes::TopProcesses,
             php_list_versions::ListPhpVersions,

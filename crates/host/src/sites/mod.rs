@@ -4,4 +4,5 @@ pub mod certificate;
 pub mod mark;
 pub mod public_suffix;
 pub mod site_record;
+pub mod site_settings;
 pub mod unmanaged_sites;

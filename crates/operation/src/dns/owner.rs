@@ -1,9 +1,9 @@
-//! Whose a zone is: the account of the site with its domain, or with the nearest domain above.
+//! Whose a zone is: the account of the site with its domain or alias, or with the nearest domain above.
 
 use std::time::Duration;
 
 use crate::servers::powerdns::PowerDns;
-use crate::web::site::{Site, SiteFile};
+use crate::web::site::{Site, SiteFile, Sites};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
@@ -17,11 +17,13 @@ const DELETION_TIME: Duration = Duration::from_secs(20);
 /// The account whose zone a domain's is.
 ///
 /// # Errors
-/// No account has a site with this domain, or with one above it.
+/// No account has a site or an alias with this domain, or with one above it.
 pub fn of_domain(host: &Host, domain: &Domain) -> Result<Username, Problem> {
     let mut name = domain.as_str();
+    let sites = Sites::read(host)?.sites;
     while let Ok(domain) = Domain::parse("domain", name) {
-        if let Some(owner) = of_site(host, &domain) {
+        let of_alias = || sites.iter().find(|site| site.aliases.contains(&domain)).map(|site| site.username.clone());
+        if let Some(owner) = of_site(host, &domain).or_else(of_alias) {
             Register::read(host)?.account(&owner)?;
             return Ok(owner);
         }

@@ -15,7 +15,7 @@ use crate::tree;
 use crate::users::user;
 use crate::web::names::{self, NewSite};
 use crate::web::site::{Site, SiteFile};
-use crate::web::{apply, logs, published_sites};
+use crate::web::{apply, logs, published_sites, site_settings};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::deadline::Deadline;
 use opterius_host::helper::protocol::Allowance;
@@ -51,7 +51,14 @@ impl Perform for CreateSite {
                 );
                 return Err(Problem::Conflict(sentence));
             }
-            let site = existing.unwrap_or_else(|| new_site(request, SystemClock.wall()));
+            let site = match existing {
+                Some(site) => site,
+                None => {
+                    // Of a site whose file was deleted by hand.
+                    site_settings::forget(transaction, &request.domain)?;
+                    new_site(request, SystemClock.wall())
+                }
+            };
             delete_logs_of_previous_owner(host, &site, &user, deadline)?;
             logs::create(transaction, &site, &user)?;
             home::create_site_directories(host, &user, &site.document_root, &site.logs(host), deadline)?;
@@ -81,6 +88,7 @@ fn new_site(request: &CreateSite, created_at: Timestamp) -> Site {
         php_version: request.php_version.clone(),
         parent_domain: request.parent_domain.clone(),
         created_at,
+        aliases: Vec::new(),
     }
 }
 

@@ -183,7 +183,7 @@ impl<'a> Transaction<'a> {
 }
 
 /// Our directories, their modes, and whether the Agent's group can read them.
-const DIRECTORIES: [(&str, u32, bool); 10] = [
+const DIRECTORIES: [(&str, u32, bool); 12] = [
     (layout::STATE, 0o755, false),
     (layout::PUBLISHED, 0o750, true),
     (layout::ACCOUNTS, 0o750, true),
@@ -191,6 +191,9 @@ const DIRECTORIES: [(&str, u32, bool); 10] = [
     // The web server reads challenge responses here.
     (layout::WEBROOT, 0o755, false),
     (layout::UPLOADED, 0o700, false),
+    (layout::SITE_SETTINGS, 0o700, false),
+    // The web server opens files here by their names.
+    (layout::SITE_PASSWORDS, 0o711, false),
     (layout::PHP, 0o755, false),
     (layout::LOG_ROOT, 0o755, false),
     // Accounts can traverse this directory to their own logs, but not list it.

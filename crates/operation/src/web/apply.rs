@@ -15,8 +15,9 @@ use crate::web::certificate::files::CertificateFiles;
 use crate::web::default_server;
 use crate::web::missing;
 use crate::web::site::Site;
-use crate::web::site_file::{self, View};
-use crate::web::{pools, published_sites};
+use crate::web::site_file;
+use crate::web::site_view::View;
+use crate::web::{pools, published_sites, site_settings};
 use opterius_base::deadline::Deadline;
 use opterius_base::files::FileMode;
 use opterius_host::host::Host;
@@ -102,7 +103,7 @@ fn apply_served(
     let mut expected = further.to_vec();
     for view in &views {
         expected.extend(write(transaction, view)?);
-        warnings.extend(view.hook.warning.clone());
+        warnings.extend(view.hook.warning.iter().chain(&view.custom_warning).cloned());
     }
     let obstacle = match take_effect(transaction, &expected, deadline, &mut warnings) {
         Err(problem) if otherwise == Otherwise::KeepFiles => {
@@ -168,6 +169,7 @@ pub fn remove(transaction: &mut Transaction<'_>, site: &Site) -> Result<Vec<Expe
         }
         transaction.remove(&path)?;
     }
+    site_settings::forget(transaction, &site.domain)?;
     expected.dedup();
     Ok(expected)
 }

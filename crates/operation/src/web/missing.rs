@@ -8,13 +8,14 @@ use crate::web::certificate::current;
 use crate::web::logs;
 use crate::web::pools;
 use crate::web::site::{Site, Sites};
-use crate::web::site_file::{self, View};
+use crate::web::site_file;
+use crate::web::site_view::View;
 use opterius_base::files::{self, FileMode};
 use opterius_host::problem::Problem;
 use opterius_host::users::register::Register;
 
 /// Largest site file that is compared, in bytes.
-const MAX_FILE: u64 = 1024 * 1024;
+const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// Makes the missing logs of all managed sites, which stay whatever becomes of the transaction, and rewrites the files of
 /// those whose certificate is gone. Returns whether anything was missing.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use log::warn;
 
 use crate::web::own_names;
-use crate::web::site::Sites;
+use crate::web::site::{Site, Sites};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::nginx::configuration::{Configuration, Server};
@@ -65,15 +65,36 @@ fn conflict(sentence: &str) -> Problem {
     Problem::Conflict(sentence.to_owned())
 }
 
-/// Refuses a domain that shares cookies with a site of another account: the same, one below it, or one above it.
+/// Refuses a domain that shares cookies with a site of another account: the same, one below it, or one above it. Refuses one
+/// that is an alias of a site, of any account.
 fn check_sites(host: &Host, new: &NewSite<'_>) -> Result<(), Problem> {
     let Sites { sites, damaged } = Sites::read(host)?;
-    for site in sites.iter().filter(|site| site.username != *new.username) {
-        shares_cookies(new.domain.as_str(), site.domain.as_str())?;
+    for site in &sites {
+        for name in std::iter::once(&site.domain).chain(&site.aliases) {
+            if site.username != *new.username {
+                shares_cookies(new.domain.as_str(), name.as_str())?;
+            }
+        }
+        refuse_alias(site, new)?;
     }
     // Whose these sites are is not known.
     for name in damaged.iter().filter_map(|path| path.file_stem()?.to_str()) {
         shares_cookies(new.domain.as_str(), name)?;
+    }
+    Ok(())
+}
+
+/// Refuses a domain to which a site answers because of an alias, and one whose `www` is an alias.
+fn refuse_alias(site: &Site, new: &NewSite<'_>) -> Result<(), Problem> {
+    let (name, www) = (new.domain.to_string(), format!("www.{}", new.domain));
+    for alias in site.aliases.iter().map(Domain::as_str) {
+        let is_taken = alias == name || (new.has_www && alias == www) || name.strip_prefix("www.") == Some(alias);
+        if is_taken {
+            return Err(conflict(&format!(
+                "“{alias}” is an alias of the site “{}”. Choose another domain, or remove the alias first.",
+                site.domain
+            )));
+        }
     }
     Ok(())
 }

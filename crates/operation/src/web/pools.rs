@@ -16,7 +16,7 @@ use crate::servers::php::{self, masters, settings, shared, units, versions};
 use crate::transaction::{Ownership, Transaction};
 use crate::tree;
 use crate::web::site::{Site, Sites};
-use crate::web::site_file::View;
+use crate::web::site_view::View;
 use opterius_base::deadline::Deadline;
 use opterius_base::files::FileMode;
 use opterius_host::host::Host;

@@ -16,6 +16,10 @@ use opterius_host::problem::Problem;
 use opterius_host::request::values::{Domain, PhpVersion, Username};
 use opterius_host::sites::mark;
 
+/// The most aliases of a site. With the domain, each with its `www`, these are fewer names than a certificate can have, and
+/// they fit into the first line.
+pub const MAX_ALIASES: usize = 40;
+
 /// A site. The first line of its nginx file contains it as JSON, so that no other database is needed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
@@ -31,6 +35,9 @@ pub struct Site {
     pub parent_domain: Option<Domain>,
     /// Creation time.
     pub created_at: Timestamp,
+    /// Further domains that it answers to, at most [`MAX_ALIASES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<Domain>,
 }
 
 /// The state of a site's file.
@@ -157,16 +164,31 @@ impl Site {
     }
 
     /// The names that the site answers to: its domain, and `www` for a site without a parent, unless `www` is a
-    /// separate site.
+    /// separate site; and the same of its aliases.
     pub fn names(&self, host: &Host) -> Vec<String> {
-        let mut names = vec![self.domain.to_string()];
-        if self.parent_domain.is_none()
-            && let Ok(www) = Domain::parse("domain", &format!("www.{}", self.domain))
-            && matches!(Self::read(host, &www), Ok(SiteFile::Missing))
-        {
-            names.push(www.to_string());
-        }
-        names
+        self.possible_names()
+            .filter(|(name, is_www)| {
+                !is_www
+                    || Domain::parse("domain", name)
+                        .is_ok_and(|www| matches!(Self::read(host, &www), Ok(SiteFile::Missing)))
+            })
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    /// Whether the site answers to this name, unless that is a separate site.
+    pub fn claims(&self, name: &str) -> bool {
+        self.possible_names().any(|(claimed, _)| claimed == name)
+    }
+
+    /// Its names, and whether each is a `www` that can be a separate site.
+    fn possible_names(&self) -> impl Iterator<Item = (String, bool)> {
+        let own = std::iter::once((&self.domain, self.parent_domain.is_none()));
+        let aliases = self.aliases.iter().map(|alias| (alias, !alias.as_str().starts_with("www.")));
+        own.chain(aliases).flat_map(|(domain, has_www)| {
+            let www = has_www.then(|| (format!("www.{domain}"), true));
+            std::iter::once((domain.to_string(), false)).chain(www)
+        })
     }
 }
 
