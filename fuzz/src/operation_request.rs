@@ -127,6 +127,33 @@ pub fn written(request: &Request) -> Value {
             "htaccess_enabled": toggle.htaccess_enabled,
         }),
         Request::SetDirectives(set) => json!({"domain": domain(&set.domain), "directives": set.directives}),
+        Request::PhpConfig(config) => {
+            let is_plain =
+                |value: &String| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_,".contains(&byte));
+            assert!(
+                config.values.values().all(is_plain) && config.read == config.values.is_empty(),
+                "{:?}",
+                config.values
+            );
+            let mut body = json!({
+                "domain": domain(&config.domain), "version": version(config.version.as_str()), "read": config.read,
+            });
+            if !config.read {
+                body["values"] = json!(config.values);
+            }
+            body
+        }
+        Request::SetPhpExtension(set) => {
+            let name = set.extension.as_str();
+            assert!(is_made_of(name, 64, "_-") && !name.starts_with('-'), "{name:?}");
+            json!({"version": version(set.version.as_str()), "extension": name, "enable": set.enable})
+        }
+        Request::InstallPhp(install) => json!({"version": version(install.version.as_str())}),
+        Request::ListPhpExtensions(list) => json!({"version": version(list.version.as_str())}),
+        Request::SwitchPhpVersion(switch) => json!({
+            "domain": domain(&switch.domain), "username": username(&switch.username),
+            "new_version": version(switch.new_version.as_str()),
+        }),
         Request::SuspendAccount(account) => {
             let action = if account.action == SuspendAction::Suspend { "suspend" } else { "unsuspend" };
             json!({"username": username(&account.username), "action": action})

@@ -7,6 +7,7 @@ use opterius_base::clock::Timestamp;
 use opterius_host::host::{Acme, Host};
 use opterius_host::nginx::configuration::Configuration;
 use opterius_host::nginx::custom::Custom;
+use opterius_host::request::php_settings::PhpSettings;
 use opterius_host::request::values::{DocumentRoot, Domain, PhpVersion, Username};
 use opterius_host::sites::mark::MARK;
 use opterius_host::sites::site_record::Source;
@@ -16,6 +17,7 @@ use opterius_operation::servers::nginx::token;
 use opterius_operation::servers::php::{settings, shared};
 use opterius_operation::web::certificate::files::CertificateFiles;
 use opterius_operation::web::hook::Hook;
+use opterius_operation::web::php_values::PhpValues;
 use opterius_operation::web::site::Site;
 use opterius_operation::web::site_file;
 use opterius_operation::web::site_view::View;
@@ -83,6 +85,7 @@ fn site(names: Names<'_>, version: &str, parent: &str) -> Option<Site> {
         parent_domain: Domain::parse("parent_domain", parent).ok(),
         created_at: Timestamp::from_unix(1_777_636_800),
         aliases: Vec::new(),
+        php_settings: PhpSettings::default(),
         username,
     })
 }
@@ -112,12 +115,13 @@ fn rendered(site: &Site, kind: u8) -> (String, String) {
         settings: SiteSettings::default(),
         custom: Custom::default(),
         custom_warning: None,
+        php: PhpValues::default(),
     };
     let error_log = site.logs(&host).join("php-error.log");
     let version = PhpVersion::parse("php_version", "8.2").unwrap();
     let pool = shared::pool(&host, &version, &site.domain, &user, "www-data", &error_log);
     let socket = shared::socket(&host, &version, &site.domain).display().to_string();
-    let (settings, ping) = settings::render(&host, &user.name, &version, Path::new("/run/php/opterius.sock"));
+    let (settings, ping) = settings::render(&host, &user.name, &version, Path::new("/run/php/opterius.sock"), "");
     let php = pool.replace(&socket, "/run/php/opterius.sock") + &settings.replace(&ping, "");
     let text = site_file::render(&host, &view);
     // The token is a digest of the file, so use the same for all sites.

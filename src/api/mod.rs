@@ -13,6 +13,7 @@ pub mod ignored_refusals;
 pub mod log_limiter;
 pub mod metrics;
 pub mod operations;
+mod query;
 pub mod queue;
 pub mod realtime;
 pub mod routes;
@@ -38,7 +39,7 @@ use crate::api::ignored_refusals::IgnoredRefusals;
 use crate::api::log_limiter::LogLimiter;
 use crate::api::metrics::{ApiMetrics, MetricsPage};
 use crate::api::operations::Operations;
-use crate::api::routes::{Access, Class, Lookup, Operation, Route};
+use crate::api::routes::{Access, Class, Lookup, Operation, Route, Verb};
 use crate::api::sampler::Metrics;
 use crate::api::status::StatusPage;
 use crate::api::used_signatures::UsedSignatures;
@@ -186,6 +187,8 @@ impl Api {
             Operation::Host => {
                 let terms = self.license.state().terms();
                 let now = self.clock.boot();
+                let query = (route.verb == Verb::Get).then(|| query::as_body(request.head.query));
+                let body = query.as_deref().unwrap_or(body);
                 let reaction = or_error_response(self.operations.react(route, body, terms, config, now));
                 self.api_metrics.watched(route.path, &self.clock, reaction)
             }

@@ -121,6 +121,11 @@ impl Panel {
         self.ask(Request::post(path).body(body).signed())
     }
 
+    /// Sends any request.
+    pub fn send(&self, request: Request) -> Answer {
+        self.ask(request)
+    }
+
     fn ask(&self, request: Request) -> Answer {
         let mut connection = Connection::open(self.agent.port()).unwrap();
         connection.send(request.bytes()).unwrap();

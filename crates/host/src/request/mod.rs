@@ -55,6 +55,10 @@ pub mod home_path;
 pub mod logs_tail;
 pub mod metrics_top_processes;
 pub mod operation;
+pub mod php_config;
+pub mod php_extensions;
+pub mod php_install;
+pub mod php_list_extensions;
 pub mod php_list_versions;
 pub mod postgres_create;
 pub mod postgres_delete;
@@ -63,6 +67,8 @@ pub mod postgres_user_create;
 pub mod postgres_user_delete;
 pub mod postgres_user_password;
 pub mod prefixed_name;
+pub mod php_settings;
+pub mod php_switch_version;
 pub mod protected_directory;
 pub mod record;
 pub mod services_action;
@@ -142,6 +148,10 @@ macro_rules! operations {
             domains_toggle_htaccess::ToggleHtaccess,
             logs_tail::TailLog,
             metrics_top_processes::TopProcesses,
+            php_config::PhpConfig,
+            php_extensions::SetPhpExtension,
+            php_install::InstallPhp,
+            php_list_extensions::ListPhpExtensions,
             php_list_versions::ListPhpVersions,
             postgres_create::CreatePostgresqlDatabase,
             postgres_delete::DeletePostgresqlDatabase,
@@ -149,6 +159,7 @@ macro_rules! operations {
             postgres_user_create::CreatePostgresqlUser,
             postgres_user_delete::DeletePostgresqlUser,
             postgres_user_password::SetPostgresqlPassword,
+            php_switch_version::SwitchPhpVersion,
             services_action::ServiceAction,
             services_list::ListServices,
             ssh_delete_key::DeleteKey,

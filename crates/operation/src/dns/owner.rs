@@ -128,3 +128,24 @@ pub fn delete_zones(host: &Host, account: &Username, deadline: Deadline) -> Vec<
         Err(problem) => vec![remedy(&problem)],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Tree, named};
+    use opterius_host::sites::mark::MARK;
+
+    #[test]
+    fn a_zone_of_an_alias_belongs_to_the_account_of_its_site() {
+        let tree = Tree::new();
+        tree.account(&["example.com"]);
+        let site = r#"{"domain":"example.com","username":"alice","document_root":"x","php_version":"8.2",
+            "parent_domain":null,"created_at":"2026-05-01T12:00:00Z","aliases":["alias.example"]}"#;
+        tree.write("/etc/nginx/sites-available/example.com.conf", format!("{MARK}{}\n", site.replace('\n', "")));
+        let owner = |name: &str| of_domain(&tree.host, &named(name)).ok().map(|owner| owner.to_string());
+        for name in ["alias.example", "www.alias.example", "example.com", "a.example.com"] {
+            assert_eq!(owner(name).as_deref(), Some("alice"), "{name}");
+        }
+        assert_eq!(owner("other.example"), None);
+    }
+}

@@ -15,13 +15,14 @@ use crate::tree;
 use crate::users::user;
 use crate::web::names::{self, NewSite};
 use crate::web::site::{Site, SiteFile};
-use crate::web::{apply, logs, published_sites, site_settings};
+use crate::web::{apply, logs, php_values, published_sites, site_settings};
 use opterius_base::clock::{Clock, SystemClock, Timestamp};
 use opterius_base::deadline::Deadline;
 use opterius_host::helper::protocol::Allowance;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::request::domains_create::CreateSite;
+use opterius_host::request::php_settings::PhpSettings;
 use opterius_host::request::values::Domain;
 use opterius_host::users::account::{Account, Creation};
 use opterius_host::users::register::{Register, User};
@@ -63,7 +64,9 @@ impl Perform for CreateSite {
             logs::create(transaction, &site, &user)?;
             home::create_site_directories(host, &user, &site.document_root, &site.logs(host), deadline)?;
             let php = versions::is_installed(host, &site.php_version);
-            let mut warnings = apply::apply(transaction, std::slice::from_ref(&site), deadline)?;
+            // A process of PHP can serve several sites of an account, see there.
+            let sites = php_values::concerned(&site, Site::all_of(host, &site.username)?);
+            let mut warnings = apply::apply(transaction, &sites, deadline)?;
             warnings.extend(published_sites::repair(host, deadline)?);
             if is_new {
                 warnings.extend(sshd::ensure(transaction, &user.name, deadline)?);
@@ -89,6 +92,7 @@ fn new_site(request: &CreateSite, created_at: Timestamp) -> Site {
         parent_domain: request.parent_domain.clone(),
         created_at,
         aliases: Vec::new(),
+        php_settings: PhpSettings::default(),
     }
 }
 

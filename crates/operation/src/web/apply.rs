@@ -1,5 +1,6 @@
 //! Generating and loading the configuration of nginx and PHP for sites, certificates and suspensions.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::web::certificate::current;
 use crate::web::certificate::files::CertificateFiles;
 use crate::web::default_server;
 use crate::web::missing;
-use crate::web::site::Site;
+use crate::web::site::{Site, Sites};
 use crate::web::site_file;
 use crate::web::site_view::View;
 use crate::web::{pools, published_sites, site_settings};
@@ -24,6 +25,7 @@ use opterius_host::host::Host;
 use opterius_host::layout;
 use opterius_host::lines;
 use opterius_host::problem::Problem;
+use opterius_host::request::values::Username;
 use opterius_host::sites::mark;
 use opterius_host::users::register::Register;
 
@@ -97,7 +99,11 @@ fn apply_served(
 ) -> Result<Applied, Problem> {
     let host = transaction.host();
     let register = Register::read(host)?;
-    let views = sites.into_iter().map(|(site, certificate)| View::of(host, site, certificate, &register));
+    let accounts = accounts(host, &sites)?;
+    let views = sites.into_iter().map(|(site, certificate)| {
+        let account = accounts.get(&site.username).map(Vec::as_slice).unwrap_or_default();
+        View::of(host, site, certificate, &register, account, deadline)
+    });
     let views = views.collect::<Result<Vec<_>, _>>()?;
     let mut warnings = pools::prepare(transaction, &views, &register, deadline)?;
     let mut expected = further.to_vec();
@@ -119,6 +125,25 @@ fn apply_served(
         published_sites::publish(host, view.site, view.certificate.as_ref(), &register, deadline)?;
     }
     Ok(Applied { warnings, obstacle })
+}
+
+/// All sites of the accounts of these sites, as they are and, if they are among these, as they will be.
+fn accounts(
+    host: &Host,
+    changed: &[(&Site, Option<CertificateFiles>)],
+) -> Result<BTreeMap<Username, Vec<Site>>, Problem> {
+    let mut accounts: BTreeMap<Username, Vec<Site>> = BTreeMap::new();
+    for (site, _) in changed {
+        accounts.entry(site.username.clone()).or_default().push((*site).clone());
+    }
+    for site in Sites::read(host)?.sites {
+        if let Some(sites) = accounts.get_mut(&site.username)
+            && !sites.iter().any(|changed| changed.domain == site.domain)
+        {
+            sites.push(site);
+        }
+    }
+    Ok(accounts)
 }
 
 /// Writes and enables a site's file. Returns what its visitors must get.
@@ -218,7 +243,7 @@ fn load(transaction: &mut Transaction<'_>, deadline: Deadline) -> Result<Load, P
             Err(problem) => problem.message(),
             Ok(_) => return loaded,
         };
-        if !has_remedy || !remedy(transaction, &complaint)? {
+        if !has_remedy || !remedy(transaction, &complaint, deadline)? {
             return loaded;
         }
         has_remedy = false;
@@ -226,7 +251,7 @@ fn load(transaction: &mut Transaction<'_>, deadline: Deadline) -> Result<Load, P
 }
 
 /// Changes what nginx complains about, if that is known. Returns whether it is.
-fn remedy(transaction: &mut Transaction<'_>, complaint: &str) -> Result<bool, Problem> {
+fn remedy(transaction: &mut Transaction<'_>, complaint: &str, deadline: Deadline) -> Result<bool, Problem> {
     // Long names need a larger hash table than nginx's default, and the administrator has not set one.
     if complaint.contains("could not build server_names_hash") {
         let room = format!(
@@ -238,7 +263,7 @@ fn remedy(transaction: &mut Transaction<'_>, complaint: &str) -> Result<bool, Pr
         return Ok(true);
     }
     if complaint.contains("No such file or directory") {
-        return missing::make(transaction);
+        return missing::make(transaction, deadline);
     }
     let is_duplicate = complaint.contains("duplicate default server");
     if is_duplicate {

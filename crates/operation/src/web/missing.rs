@@ -10,6 +10,7 @@ use crate::web::pools;
 use crate::web::site::{Site, Sites};
 use crate::web::site_file;
 use crate::web::site_view::View;
+use opterius_base::deadline::Deadline;
 use opterius_base::files::{self, FileMode};
 use opterius_host::problem::Problem;
 use opterius_host::users::register::Register;
@@ -22,24 +23,31 @@ const MAX_FILE: u64 = 16 * 1024 * 1024;
 ///
 /// # Errors
 /// A file cannot be read or written.
-pub fn make(transaction: &mut Transaction<'_>) -> Result<bool, Problem> {
+pub fn make(transaction: &mut Transaction<'_>, deadline: Deadline) -> Result<bool, Problem> {
     let host = transaction.host();
     let register = Register::read(host)?;
     let mut found_any = false;
-    for site in Sites::read(host)?.sites {
+    let sites = Sites::read(host)?.sites;
+    for site in &sites {
         let Ok(user) = register.account(&site.username) else { continue };
-        if logs::restore(host, &site, user)? {
+        if logs::restore(host, site, user)? {
             warn!("The logs of {} were missing and are created again", site.domain);
-            pools::link_log(transaction, &site, user)?;
+            pools::link_log(transaction, site, user)?;
             found_any = true;
         }
-        found_any |= without_certificate(transaction, &site, &register)?;
+        found_any |= without_certificate(transaction, site, &sites, &register, deadline)?;
     }
     Ok(found_any)
 }
 
 /// Rewrites the file of a site that names a certificate which is gone: the site is then served over HTTP.
-fn without_certificate(transaction: &mut Transaction<'_>, site: &Site, register: &Register) -> Result<bool, Problem> {
+fn without_certificate(
+    transaction: &mut Transaction<'_>,
+    site: &Site,
+    sites: &[Site],
+    register: &Register,
+    deadline: Deadline,
+) -> Result<bool, Problem> {
     let host = transaction.host();
     let path = Site::place(host, &site.domain).file;
     let text = files::read(&path, MAX_FILE).unwrap_or_default();
@@ -48,7 +56,7 @@ fn without_certificate(transaction: &mut Transaction<'_>, site: &Site, register:
         return Ok(false);
     }
     warn!("The certificate of {} is gone, so the site is served over HTTP", site.domain);
-    let view = View::of(host, site, None, register)?;
+    let view = View::of(host, site, None, register, sites, deadline)?;
     let text = site_file::render(host, &view);
     transaction.write(&path, text.as_bytes(), FileMode::mode(0o640))?;
     Ok(true)

@@ -12,6 +12,7 @@ pub mod logs;
 pub mod missing;
 pub mod names;
 pub mod own_names;
+pub mod php_values;
 pub mod pools;
 pub mod protected_directories;
 pub mod published_sites;

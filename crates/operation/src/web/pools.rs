@@ -15,6 +15,7 @@ use rustix::fs::CWD;
 use crate::servers::php::{self, masters, settings, shared, units, versions};
 use crate::transaction::{Ownership, Transaction};
 use crate::tree;
+use crate::web::php_values::PhpValues;
 use crate::web::site::{Site, Sites};
 use crate::web::site_view::View;
 use opterius_base::deadline::Deadline;
@@ -39,7 +40,7 @@ pub fn prepare(
     let mut ready: Vec<(&str, &PhpVersion)> = Vec::new();
     // Masters of many accounts would need more memory than a small server has.
     let are_many = views.iter().any(|view| view.user.name != views.first().map_or("", |first| &first.user.name));
-    for View { site, user, pool, suspended, .. } in views {
+    for View { site, user, pool, suspended, php: PhpValues { disabled, .. }, .. } in views {
         let version = &site.php_version;
         if pool.is_none() {
             if !suspended {
@@ -48,12 +49,12 @@ pub fn prepare(
             continue;
         }
         if !php::has_own_masters(transaction.host()) {
-            prepare_pool(transaction, site, user, register)?;
+            prepare_pool(transaction, site, user, disabled, register)?;
             continue;
         }
         if !ready.contains(&(&user.name, version)) {
             let was_idle = are_many && !masters::is_running(&user.name, version, deadline)?;
-            warnings.extend(prepare_master(transaction, user, version, register, deadline)?);
+            warnings.extend(prepare_master(transaction, user, (version, disabled), register, deadline)?);
             if was_idle {
                 let rested = masters::rest(&user.name, version, deadline);
                 warnings.extend(rested.err().map(|problem| problem.message()));
@@ -84,7 +85,7 @@ pub fn link_log(transaction: &mut Transaction<'_>, site: &Site, user: &User) -> 
 fn prepare_master(
     transaction: &mut Transaction<'_>,
     user: &User,
-    version: &PhpVersion,
+    (version, disabled): (&PhpVersion, &str),
     register: &Register,
     deadline: Deadline,
 ) -> Result<Option<String>, Problem> {
@@ -95,7 +96,7 @@ fn prepare_master(
     if let Some(directory) = path.parent() {
         transaction.directory(directory, Ownership::root(0o755))?;
     }
-    let (text, _) = settings::render(host, &user.name, version, &masters::socket(host, &user.name, version));
+    let (text, _) = settings::render(host, &user.name, version, &masters::socket(host, &user.name, version), disabled);
     let is_new = fs::read(&path).ok().as_deref() != Some(text.as_bytes());
     if is_new {
         masters::test(host, user, version, &text, deadline)?;
@@ -142,20 +143,22 @@ fn prepare_pool(
     transaction: &mut Transaction<'_>,
     site: &Site,
     user: &User,
+    disabled: &str,
     register: &Register,
 ) -> Result<(), Problem> {
     let host = transaction.host();
     let file = shared::pool_file(host, &site.php_version, &site.domain);
-    let text = pool_text(host, site, user, register)?;
+    let text = pool_text(host, site, user, disabled, register)?;
     if fs::read(&file).ok().as_deref() != Some(text.as_bytes()) {
         transaction.write(&file, text.as_bytes(), FileMode::mode(0o644))?;
     }
     Ok(())
 }
 
-fn pool_text(host: &Host, site: &Site, user: &User, register: &Register) -> Result<String, Problem> {
+fn pool_text(host: &Host, site: &Site, user: &User, disabled: &str, register: &Register) -> Result<String, Problem> {
     let error_log = site.logs(host).join("php-error.log");
-    Ok(shared::pool(host, &site.php_version, &site.domain, user, &register.web_group()?.name, &error_log))
+    let pool = shared::pool(host, &site.php_version, &site.domain, user, &register.web_group()?.name, &error_log);
+    Ok(pool + &settings::disabled_functions(disabled))
 }
 
 /// Makes the shared masters load the pools of sites. A pool of others that keeps them from it is not this change's fault.

@@ -13,6 +13,7 @@ use opterius_base::clock::Timestamp;
 use opterius_host::host::Host;
 use opterius_host::layout;
 use opterius_host::problem::Problem;
+use opterius_host::request::php_settings::PhpSettings;
 use opterius_host::request::values::{Domain, PhpVersion, Username};
 use opterius_host::sites::mark;
 
@@ -38,6 +39,9 @@ pub struct Site {
     /// Further domains that it answers to, at most [`MAX_ALIASES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<Domain>,
+    /// The settings of PHP that its owner has changed.
+    #[serde(default, skip_serializing_if = "PhpSettings::is_empty")]
+    pub php_settings: PhpSettings,
 }
 
 /// The state of a site's file.

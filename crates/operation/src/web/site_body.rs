@@ -72,7 +72,7 @@ pub(super) fn render(host: &Host, view: &View<'_>) -> String {
         Some(socket) => ("index.php index.html", front(socket, &view.site.logs(host), view), pool(socket)),
         None => ("index.html index.php", all_paths(view), "        return 503;\n".to_owned()),
     };
-    let size = format!("{MAX_BODY_MIB}m");
+    let size = format!("{}m", view.php.max_body.max(u64::from(MAX_BODY_MIB)));
     // Longer than PHP's limit, so that PHP ends a slow request and says in its log which it was.
     let time = format!("{}s", MAX_SCRIPT_TIME + 10);
     let limits = [
@@ -142,8 +142,9 @@ fn front(socket: &Path, logs: &Path, view: &View<'_>) -> String {
     let log = logs.join("php-error.log");
     let pages = custom_directives::error_pages(&view.custom);
     format!(
-        "{parameters}    fastcgi_param PHP_ADMIN_VALUE \"error_log={log}\";\n    set $path_info \"\";\n\n{all}    \
+        "{parameters}    fastcgi_param PHP_ADMIN_VALUE \"error_log={log}\";\n{php}    set $path_info \"\";\n\n{all}    \
          location @front {{\n        try_files /index.php =404;\n{pages}        fastcgi_pass \"unix:{socket}\";\n    }}\n\n",
+        php = view.php.parameter(),
         all = all_paths(view),
         socket = socket.display(),
         log = log.display(),

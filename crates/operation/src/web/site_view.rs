@@ -6,8 +6,10 @@ use crate::servers::php::{self, versions};
 use crate::web::certificate::files::CertificateFiles;
 use crate::web::certificate::names as certificate_names;
 use crate::web::hook::Hook;
+use crate::web::php_values::PhpValues;
 use crate::web::site::Site;
 use crate::web::{custom_directives, site_settings};
+use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::nginx::custom::Custom;
 use opterius_host::problem::Problem;
@@ -39,18 +41,22 @@ pub struct View<'a> {
     pub custom: Custom,
     /// Why they are left out.
     pub custom_warning: Option<String>,
+    /// The settings of PHP.
+    pub php: PhpValues,
 }
 
 impl<'a> View<'a> {
-    /// The view of a site with this certificate.
+    /// The view of a site with this certificate, beside these sites of its account.
     ///
     /// # Errors
-    /// The account or the site's settings cannot be read.
+    /// The account or the site's settings cannot be read, or PHP does not say what its php.ini has.
     pub fn of(
         host: &Host,
         site: &'a Site,
         certificate: Option<CertificateFiles>,
         register: &'a Register,
+        account: &[Site],
+        deadline: Deadline,
     ) -> Result<Self, Problem> {
         let suspended = Account::read(host, &site.username)?.suspended.is_some();
         let names = site.names(host);
@@ -71,6 +77,7 @@ impl<'a> View<'a> {
             settings,
             custom,
             custom_warning,
+            php: if suspended { PhpValues::default() } else { PhpValues::of(host, site, account, deadline)? },
         })
     }
 }

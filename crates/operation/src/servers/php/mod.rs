@@ -3,9 +3,11 @@
 //! shared master of its version.
 //!
 //! * [`masters`] — the accounts' own masters, over [`units`] (systemd's part), [`settings`] (FPM's part) and [`fastcgi`]
+//! * [`extensions`] — what a version loads
 //! * [`idle`] — ends idle masters
 //! * [`shared`] — the shared masters, over [`pool_file`], which reads pool files of others
 
+pub mod extensions;
 pub mod fastcgi;
 pub mod idle;
 pub mod masters;

@@ -32,8 +32,13 @@ pub fn log(host: &Host, username: &str) -> PathBuf {
     host.path(layout::PHP_LOGS).join(username).join("fpm.log")
 }
 
-/// The settings, and the answer to a ping of a master that runs with exactly these.
-pub fn render(host: &Host, username: &str, version: &PhpVersion, socket: &Path) -> (String, String) {
+/// The line that disables functions, separated by commas, for a pool; none if there are none.
+pub fn disabled_functions(names: &str) -> String {
+    if names.is_empty() { String::new() } else { format!("php_admin_value[disable_functions] = {names}\n") }
+}
+
+/// The settings, which disable these functions, and the answer to a ping of a master that runs with exactly these.
+pub fn render(host: &Host, username: &str, version: &PhpVersion, socket: &Path, disabled: &str) -> (String, String) {
     let home = host.home(username);
     let before = format!(
         "; opterius-agent: PHP {version} of the account {username}; the Agent overwrites this file\n\
@@ -71,7 +76,8 @@ pub fn render(host: &Host, username: &str, version: &PhpVersion, socket: &Path) 
          ; The shared masters restrict these for all of their pools.\n\
          php_admin_value[opcache.restrict_api] = {home}\n\
          php_admin_flag[opcache.validate_permission] = off\n\
-         ping.path = {PING}\n",
+         {functions}ping.path = {PING}\n",
+        functions = disabled_functions(disabled),
         log = log(host, username).display(),
         socket = socket.display(),
         home = home.display(),

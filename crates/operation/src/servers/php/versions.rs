@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use opterius_host::host::Host;
+use opterius_host::problem::Problem;
 use opterius_host::request::values::PhpVersion;
 
 /// Debian's directory of PHP versions.
@@ -12,6 +13,21 @@ const VERSIONS: &str = "/etc/php";
 /// Whether this version can run sites on the host.
 pub fn is_installed(host: &Host, version: &PhpVersion) -> bool {
     pools(host, version).is_dir() && program(version).is_some()
+}
+
+/// Checks that a version can run sites on the host.
+///
+/// # Errors
+/// It cannot; the message names those that can.
+pub fn check(host: &Host, version: &PhpVersion) -> Result<(), Problem> {
+    if is_installed(host, version) {
+        return Ok(());
+    }
+    let mut installed = installed(host);
+    installed.sort();
+    let installed: Vec<&str> = installed.iter().map(PhpVersion::as_str).collect();
+    let others = if installed.is_empty() { "no PHP".to_owned() } else { format!("PHP {}", installed.join(", ")) };
+    Err(Problem::NotFound(format!("PHP {version} is not installed on this server, which has {others}.")))
 }
 
 /// The FPM program of a version.
