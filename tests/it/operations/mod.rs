@@ -5,6 +5,7 @@ mod backups;
 mod bad_input;
 pub(crate) mod certificates;
 mod cron;
+mod database_backups;
 mod database_interruptions;
 mod databases;
 mod dns;

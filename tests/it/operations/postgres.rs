@@ -32,7 +32,7 @@ fn create_user(panel: &Panel, username: &str, database: &str) -> Answer {
 }
 
 /// Runs SQL as the superuser.
-fn root(sql: &str) -> String {
+pub(super) fn root(sql: &str) -> String {
     std::fs::write("/run/root.sql", sql).unwrap();
     run(
         "setpriv --reuid postgres --regid postgres --clear-groups psql -X -q -A -t -v ON_ERROR_STOP=1 -h /run/postgresql \
@@ -52,12 +52,12 @@ fn try_as(user: &str, password: &str, database: &str, sql: &str) -> Result<Strin
     if succeeded { Ok(printed) } else { Err(printed) }
 }
 
-fn as_user(user: &str, database: &str, sql: &str) -> String {
+pub(super) fn as_user(user: &str, database: &str, sql: &str) -> String {
     try_as(user, PASSWORD, database, sql).unwrap_or_else(|error| panic!("{user}: {sql}: {error}"))
 }
 
 /// Everything of Bob's in PostgreSQL: data, roles, passwords and privileges.
-fn bobs() -> String {
+pub(super) fn bobs() -> String {
     let dump = "setpriv --reuid postgres --regid postgres --clear-groups";
     let data = run(&format!("{dump} pg_dump -h /run/postgresql --create bob_shop | grep -v restrict"));
     let roles = root(
@@ -70,7 +70,7 @@ fn bobs() -> String {
 }
 
 /// Alice and Bob with a database, a user and a table each.
-fn shops() -> Panel {
+pub(super) fn shops() -> Panel {
     let panel = hosting(5);
     start_postgresql();
     for name in ["alice", "bob"] {

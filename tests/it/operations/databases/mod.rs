@@ -13,7 +13,7 @@ const PASSWORD: &str = "correct horse";
 /// A password of everything that a shell, a client or SQL could take for something else.
 const HOSTILE: &str = "\\'\"`; DROP DATABASE bob_shop; -- \\G \\! id #$(id) ä€😀 %_\\";
 
-fn start_mariadb() {
+pub(super) fn start_mariadb() {
     run("systemctl start mariadb && mariadb --no-defaults -e 'SELECT 1'");
 }
 
@@ -30,7 +30,7 @@ fn create_user(panel: &Panel, username: &str, database: &str, host: &str) -> Ans
 }
 
 /// Runs SQL as root.
-fn root(sql: &str) -> String {
+pub(super) fn root(sql: &str) -> String {
     std::fs::write("/run/root.sql", sql).unwrap();
     run("mariadb --no-defaults --batch --skip-column-names </run/root.sql")
 }
@@ -46,12 +46,12 @@ fn try_as(user: &str, password: &str, host: &str, sql: &str) -> Result<String, S
     if succeeded { Ok(printed) } else { Err(printed) }
 }
 
-fn as_user(user: &str, sql: &str) -> String {
+pub(super) fn as_user(user: &str, sql: &str) -> String {
     try_as(user, PASSWORD, "localhost", sql).unwrap_or_else(|error| panic!("{user}: {sql}: {error}"))
 }
 
 /// Everything of Bob's in MariaDB: data, users, passwords and privileges.
-fn bobs() -> String {
+pub(super) fn bobs() -> String {
     let data = run("mariadb-dump --no-defaults --skip-dump-date --databases bob_shop");
     let users =
         root("SELECT User, Host, Priv FROM mysql.global_priv WHERE User LIKE 'bob%'; SHOW GRANTS FOR bob_u@localhost;");
@@ -59,7 +59,7 @@ fn bobs() -> String {
 }
 
 /// Alice and Bob with a database, a user and a table each.
-fn shops() -> Panel {
+pub(super) fn shops() -> Panel {
     let panel = hosting(5);
     start_mariadb();
     for name in ["alice", "bob"] {

@@ -111,11 +111,19 @@ pub(super) fn copy(mut from: impl BufRead, mut to: impl Write, database: &str, o
 
 /// A line in three parts: what is kept, what is new, and what is kept again.
 fn parts<'a>(line: &'a [u8], database: &str, other: &'a str) -> [&'a [u8]; 3] {
-    let named = format!("ALTER DATABASE `{database}`");
-    if let Some(rest) = line.strip_prefix(named.as_bytes()).filter(|rest| rest.starts_with(b" CHARACTER SET ")) {
-        let (before, _) = line.split_at_checked(b"ALTER DATABASE `".len()).unwrap_or_default();
-        let end = line.len().saturating_sub(rest.len()).saturating_sub(1);
-        return [before, other.as_bytes(), line.get(end..).unwrap_or_default()];
+    // The default of a column can be the next number of a sequence, which has the database in front of its name.
+    for (start, before, after) in
+        [("ALTER DATABASE `", "ALTER DATABASE `", "` CHARACTER SET "), ("  `", " DEFAULT nextval(`", "`.`")]
+    {
+        let named = format!("{before}{database}{after}");
+        let found = line
+            .starts_with(start.as_bytes())
+            .then(|| line.windows(named.len()).position(|part| part == named.as_bytes()));
+        if let Some(at) = found.flatten() {
+            let name = at.saturating_add(before.len());
+            let end = name.saturating_add(database.len());
+            return [line.get(..name).unwrap_or_default(), other.as_bytes(), line.get(end..).unwrap_or_default()];
+        }
     }
     for start in DEFINERS {
         if let Some(rest) = line.strip_prefix(start).and_then(after_account) {
@@ -166,6 +174,7 @@ mod tests {
                 "/*!50003 CREATE*/ /*!50017 */ /*!50003 TRIGGER `t`\n",
             ),
             ("/*!50106 CREATE*/ /*!50117 DEFINER=`a`@`b`*/ x", "/*!50106 CREATE*/ /*!50117 */ x"),
+            ("  `id` int(11) DEFAULT nextval(`a_b`.`s`),\n", "  `id` int(11) DEFAULT nextval(`x:y`.`s`),\n"),
             ("ALTER DATABASE `a_b` CHARACTER SET latin1;\n", "ALTER DATABASE `x:y` CHARACTER SET latin1;\n"),
         ] {
             assert_eq!(copied(from), to);
@@ -184,6 +193,7 @@ mod tests {
             "CREATE DEFINER=a@b x\n",
             "ALTER DATABASE `a_bc` CHARACTER SET x\n",
             "ALTER DATABASE `a_b` COMMENT x\n",
+            "('  ` DEFAULT nextval(`a_b`.`s`)'),\n",
             &long,
         ] {
             assert_eq!(copied(text), text);

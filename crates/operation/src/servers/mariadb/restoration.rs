@@ -40,12 +40,10 @@ impl MariaDb {
         let began = self.deadline.left();
         let tried = self
             .run(&format!(
-                "{}{}{}{}",
+                "{}{}{}",
                 created(&staging, dump),
                 create_user(&owner, &password),
-                grant_all(&staging, &owner),
-                // Columns whose default is the next number of a sequence name the database.
-                grant_all(database.as_str(), &owner)
+                grant_all(&staging, &owner)
             ))
             .and_then(|_| self.load(dump, database, &staging, &password))
             .and_then(|()| {
@@ -65,7 +63,7 @@ impl MariaDb {
         }
         let users = self.users_of(database)?;
         let end: String = users.iter().map(|user| format!("KILL HARD USER '{}';\n", user.name)).collect();
-        self.run(&(revoke + &end + &created(database.as_str(), dump)))?;
+        self.run(&(revoke + &end + &created(database.as_str(), dump) + &grant_all(database.as_str(), &owner)))?;
         self.load(dump, database, database.as_str(), &password)?;
         self.settle(database, &owner, users.first())
     }
