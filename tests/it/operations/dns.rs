@@ -15,7 +15,7 @@ const DATABASE: &str = "/var/lib/powerdns/test.sqlite3";
 const SERVER: &str = "127.0.0.1:5353";
 
 /// Starts PowerDNS, which reads the list of zones again after minutes only, unless it is told to.
-fn start_powerdns() {
+pub(super) fn start_powerdns() {
     run(&format!(
         "rm -rf /etc/powerdns && mkdir -p /etc/powerdns /run/pdns
          sqlite3 {DATABASE} </usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql && chown -R pdns: {DATABASE} /run/pdns
@@ -26,7 +26,7 @@ fn start_powerdns() {
 }
 
 /// Sends a query (RFC 1035 §4.1) and returns the answers' types and data, or the error code.
-fn ask(name: &str, kind: u16) -> Result<Vec<(u16, Vec<u8>)>, u8> {
+pub(super) fn ask(name: &str, kind: u16) -> Result<Vec<(u16, Vec<u8>)>, u8> {
     let mut query = vec![0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.split('.') {
         query.push(label.len() as u8);

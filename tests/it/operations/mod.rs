@@ -5,6 +5,7 @@ mod backups;
 mod bad_input;
 pub(crate) mod certificates;
 mod cron;
+mod customer;
 mod database_backups;
 mod database_interruptions;
 mod databases;

@@ -89,7 +89,8 @@ impl Plan<'_> {
         let (size, sha256) = checksum(&mut archive, self.deadline)?.ok_or_else(too_large)?;
         let Summary { entries, skipped, bytes: content_size, .. } = summary;
         let created_at = self.now;
-        let manifest = Manifest { created_at, size, sha256, content_size, entries, skipped, databases: dumps.databases() };
+        let manifest =
+            Manifest { created_at, size, sha256, content_size, entries, skipped, databases: dumps.databases() };
         Ok((manifest, summary))
     }
 

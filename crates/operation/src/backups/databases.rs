@@ -202,7 +202,15 @@ mod tests {
         let name = |text: &str| stored(text.as_bytes()).map(|found| format!("{} {}", found.engine, found.name));
         assert_eq!(name("databases/mariadb/alice_shop").as_deref(), Some("mariadb alice_shop"));
         assert_eq!(name("databases/postgresql/alice-x_db").as_deref(), Some("postgresql alice-x_db"));
-        for text in ["databases/mysql/a", "databases/mariadb/../x", "databases/mariadb/a/b", "databases/a", "home/a", "databases", ""] {
+        for text in [
+            "databases/mysql/a",
+            "databases/mariadb/../x",
+            "databases/mariadb/a/b",
+            "databases/a",
+            "home/a",
+            "databases",
+            "",
+        ] {
             assert_eq!(name(text), None, "{text}");
         }
     }

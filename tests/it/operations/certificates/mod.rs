@@ -26,7 +26,7 @@ fn certified() -> (Pebble, Panel) {
     (pebble, panel)
 }
 
-fn request(domain: &str) -> Value {
+pub(super) fn request(domain: &str) -> Value {
     json!({"domain": domain, "email": "alice@alice.example", "username": "alice"})
 }
 
@@ -35,7 +35,7 @@ fn status(panel: &Panel, domain: &str) -> Value {
 }
 
 /// Waits until the certificate is issued or has failed.
-fn ended(panel: &Panel, domain: &str) -> Value {
+pub(super) fn ended(panel: &Panel, domain: &str) -> Value {
     let state = || status(panel, domain)["state"].as_str().unwrap().to_owned();
     assert!(eventually(ISSUED, || !["queued", "running"].contains(&state().as_str())), "{}", status(panel, domain));
     status(panel, domain)
@@ -48,7 +48,7 @@ fn served(domain: &str) -> String {
 }
 
 /// Waits for a certificate: nginx's new workers start shortly after the reload.
-fn comes_to_serve(domain: &str, wanted: impl Fn(&str) -> bool) -> String {
+pub(super) fn comes_to_serve(domain: &str, wanted: impl Fn(&str) -> bool) -> String {
     let found = eventually(SOON, || wanted(&served(domain)));
     assert!(found, "{domain} is served with {:?}", served(domain));
     served(domain)
