@@ -47,8 +47,8 @@ const WATCHED: &str = "/license/status";
 /// helper accepts, and one more.
 const SLOW_THREADS: u32 = 3;
 
-/// How many uploads are received at the same time. Others wait for one to end.
-const UPLOAD_THREADS: u32 = 4;
+/// How many uploads are received and files sent at the same time. Others wait for one to end.
+const TRANSFER_THREADS: u32 = 4;
 
 /// Where the listen address is configured, for error messages.
 const SOURCE: Source = Source { file: "agent.conf", elsewhere: " and in the Panel" };
@@ -222,9 +222,9 @@ impl Daemon {
         let (reads, read_jobs) = Lane::new(limits.connections);
         let (writes, write_jobs) = Lane::new(limits.connections);
         let (slow, slow_jobs) = Lane::new(limits.connections);
-        let (uploads, upload_jobs) = Lane::new(limits.connections);
+        let (transfers, transfer_jobs) = Lane::new(limits.connections);
         let (front, control) =
-            Front::new(listener, Arc::clone(&clock), Box::new(api), Lanes { reads, writes, slow, uploads }, limits)?;
+            Front::new(listener, Arc::clone(&clock), Box::new(api), Lanes { reads, writes, slow, transfers }, limits)?;
 
         for number in 0..config.request_threads {
             let (kind, jobs) = if number % 2 == 0 { ("read", &read_jobs) } else { ("write", &write_jobs) };
@@ -235,9 +235,9 @@ impl Daemon {
             let jobs = slow_jobs.clone();
             supervisor.start(&format!("slow-{number}"), move || lane::run(&jobs))?;
         }
-        for number in 1..=UPLOAD_THREADS {
-            let jobs = upload_jobs.clone();
-            supervisor.start(&format!("upload-{number}"), move || lane::run(&jobs))?;
+        for number in 1..=TRANSFER_THREADS {
+            let jobs = transfer_jobs.clone();
+            supervisor.start(&format!("transfer-{number}"), move || lane::run(&jobs))?;
         }
         supervisor.start("metrics", move || sampler.run())?;
         supervisor.start("certificates", move || waiting.run(&issuer, &*count))?;

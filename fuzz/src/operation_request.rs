@@ -306,6 +306,7 @@ pub fn written(request: &Request) -> Value {
         }
         Request::CreateBackup(backup) => json!({"username": username(&backup.username), "type": backup.kind.word()}),
         Request::DeleteBackup(backup) => json!({"filename": backup_name(&backup.filename)}),
+        Request::DownloadBackup(backup) => json!({"filename": backup_name(&backup.filename)}),
         Request::BrowseBackup(backup) => {
             let path = home_path(&backup.path);
             assert!(path.starts_with(&format!("/home/{}", backup.filename.username())));

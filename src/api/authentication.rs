@@ -58,8 +58,8 @@ impl Rejection {
                 format!("X-Timestamp is {} s {direction} this server's clock. Synchronize both clocks.", seconds.unsigned_abs())
             }
             Self::Used => {
-                "This upload's signature was used before, or dates from before the Agent's start. Send the upload again with \
-                 a new signature."
+                "The signature of an upload or a download is accepted once, and this one was used before or is older than the \
+                 Agent's start. Repeat the request with a new signature."
                     .to_owned()
             }
             Self::Wrong => {

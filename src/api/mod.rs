@@ -7,6 +7,7 @@ pub mod authentication;
 pub mod cached_response;
 pub mod certificates;
 pub mod config;
+pub mod download;
 pub mod gate;
 pub mod health;
 pub mod ignored_refusals;
@@ -136,7 +137,9 @@ impl Api {
         let coverage = if is_upload { Coverage::NoBody } else { Coverage::Body };
         let (now, window) = (self.clock.wall(), config.signature_window);
         let verified = authentication::verify(request, coverage, &config.secret, now, window);
-        let verified = verified.and_then(|signature| match is_upload {
+        // These do not cover what the request is about.
+        let is_for_once = is_upload || route.operation == Operation::Download;
+        let verified = verified.and_then(|signature| match is_for_once {
             true if !self.used_signatures.use_once(signature, now, window) => Err(Rejection::Used),
             _ => Ok(()),
         });
@@ -181,6 +184,11 @@ impl Api {
             }
             Operation::Upload => {
                 let reaction = upload::react(&request.head, self.operations.client(config));
+                self.api_metrics.watched(route.path, &self.clock, reaction)
+            }
+            Operation::Download => {
+                let body = query::as_body(request.head.query);
+                let reaction = or_error_response(download::react(&body, self.operations.client(config)));
                 self.api_metrics.watched(route.path, &self.clock, reaction)
             }
             Operation::Host if !request::is_operation(route.path) => Reaction::Answer(unsupported::answer(route.path)),

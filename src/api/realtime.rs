@@ -36,6 +36,7 @@ pub fn snapshots(metrics: &Metrics, now: Duration) -> Reaction {
         content_type: JSON,
         headers: Vec::new(),
         body: Arc::clone(&published.body),
+        tail: None,
     })
 }
 

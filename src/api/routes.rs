@@ -71,6 +71,8 @@ pub enum Operation {
     CertificateStatus,
     /// `POST /files/upload`.
     Upload,
+    /// `GET /backup/download`.
+    Download,
     /// An operation of the privileged helper; 501 if the helper does not implement the path.
     Host,
 }
@@ -172,7 +174,7 @@ pub static ROUTES: [Route; 148] = [
     read(Post, "/backup/browse"),
     write(Post, "/backup/create"),
     write(Post, "/backup/delete").answer_ignored(),
-    read(Get, "/backup/download"),
+    read(Get, "/backup/download").runs(Operation::Download),
     read(Post, "/backup/list"),
     write(Post, "/backup/restore"),
     write(Post, "/backup/restore-files").large_body(),

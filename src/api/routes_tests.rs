@@ -209,14 +209,14 @@ fn paths_match_byte_for_byte() {
 #[test]
 fn every_helper_operation_has_a_route() {
     for path in opterius_host::request::PATHS.iter().flat_map(|paths| paths.iter()) {
-        let found = find(&Method::Post, path);
+        let found = find(if *path == "/backup/download" { &Method::Get } else { &Method::Post }, path);
         if *path == "/files/upload-finish" {
             // The second half of an upload, which only the Agent asks for.
             assert!(matches!(found, Lookup::Unknown));
             continue;
         }
         let Lookup::Found(route) = found else { panic!("{path} is missing") };
-        let by_helper = [Operation::Host, Operation::QueueCertificate, Operation::Upload];
+        let by_helper = [Operation::Host, Operation::QueueCertificate, Operation::Upload, Operation::Download];
         let answered_by_others = !by_helper.contains(&route.operation);
         assert!(!answered_by_others && route.access == Access::Signed, "{path}");
     }

@@ -61,7 +61,7 @@ impl View {
             footer(&mut page, host, *wall);
             page.markup("</main>\n");
             let headers = frame.headers().map(|(name, value)| (name, value.to_owned())).to_vec();
-            Response { status: 200, content_type: HTML, headers, body: Arc::new(frame.end(page)) }
+            Response { status: 200, content_type: HTML, headers, body: Arc::new(frame.end(page)), tail: None }
         })
     }
 }

@@ -95,7 +95,7 @@ pub fn read(world: &World, random: &mut Random) {
             0 => expect(world, &Request::get("/health"), false, 200),
             1 => expect(world, &Request::get("/metrics/realtime"), false, 200),
             2 => expect(world, &Request::get("/accounts"), true, 200),
-            3 => expect(world, &post("/backup/list", json!({})), true, 501),
+            3 => expect(world, &post("/analytics/live", json!({})), true, 501),
             4 => expect(world, &post("/php/list-versions", json!({})), true, 200),
             5 => expect(world, &post("/ssl/status", json!({"domain": "absent.example"})), true, 200),
             6 => expect(world, &Request::get("/license/statuses"), true, 404),

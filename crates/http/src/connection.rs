@@ -9,6 +9,7 @@ mod timing;
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::net::RecvFlags;
@@ -22,6 +23,7 @@ use crate::head::{Framing, Refusal};
 use crate::lane::Ticket;
 use crate::limits::LINGER_BYTES;
 use crate::service::Service;
+use crate::tail::Tail;
 use crate::traffic::Traffic;
 
 pub(crate) use self::eviction::EvictionOrder;
@@ -42,6 +44,8 @@ pub(crate) enum Phase {
     },
     /// The client to read its response.
     Writing,
+    /// A thread that sends the file behind the response's head.
+    Sending(Ticket),
     /// The client to close the connection after a refusal. Holds the number of bytes discarded so far.
     Lingering(usize),
 }
@@ -83,6 +87,8 @@ pub struct Connection {
     input: Input,
     request: RequestBuffer,
     output: Output,
+    /// What follows the output.
+    tail: Option<Arc<Tail>>,
     ending: Ending,
 }
 
@@ -99,6 +105,7 @@ impl Connection {
             input: Input::Readable,
             request: RequestBuffer::new(),
             output: Output::default(),
+            tail: None,
             ending: Ending::KeepOpen,
         }
     }
@@ -234,6 +241,23 @@ impl Connection {
         self.request = RequestBuffer::new();
     }
 
+    /// Lets a file follow the queued bytes, after which the connection closes.
+    pub(crate) fn follow_with(&mut self, tail: Arc<Tail>) {
+        self.tail = Some(tail);
+        self.close_after_answer();
+    }
+
+    /// The file that is to be sent now.
+    pub(crate) fn take_tail(&mut self) -> Option<Arc<Tail>> {
+        self.tail.take()
+    }
+
+    /// Starts waiting for a thread that sends a file.
+    pub(crate) fn let_send(&mut self, ticket: Ticket, now: Instant) {
+        self.phase = Phase::Sending(ticket);
+        self.timing.run(now);
+    }
+
     /// Queues bytes for the client.
     pub fn send(&mut self, bytes: &[u8], now: Instant) {
         self.send_with(now, |outgoing| outgoing.extend_from_slice(bytes));
@@ -303,7 +327,7 @@ impl Connection {
     /// Its rank when a connection must be evicted; none while its request is running, which protects it.
     pub(crate) fn eviction_order(&self) -> Option<EvictionOrder> {
         match self.phase {
-            Phase::Running { .. } => None,
+            Phase::Running { .. } | Phase::Sending(_) => None,
             Phase::Lingering(_) => Some(EvictionOrder::Refused(self.timing.last_activity())),
             Phase::Reading | Phase::Writing => Some(EvictionOrder::InUse(self.timing.last_activity())),
         }

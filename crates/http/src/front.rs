@@ -45,8 +45,8 @@ pub struct Lanes {
     pub writes: Lane,
     /// For requests that wait for other machines, possibly for minutes, and must not delay the rest.
     pub slow: Lane,
-    /// For bodies that are read while they arrive.
-    pub uploads: Lane,
+    /// For bodies that are read while they arrive, and files that are sent.
+    pub transfers: Lane,
 }
 
 /// The state of the front thread.
@@ -177,7 +177,7 @@ impl Front {
     fn close(&mut self, key: Key) {
         if let Some(connection) = self.connections.remove(key) {
             self.budget.account(connection.held(), 0);
-            if let Phase::Running { ticket: Some(ticket), .. } = &connection.phase {
+            if let Phase::Running { ticket: Some(ticket), .. } | Phase::Sending(ticket) = &connection.phase {
                 ticket.give_up();
             }
         }

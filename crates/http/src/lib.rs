@@ -19,4 +19,5 @@ pub mod origin;
 pub mod response;
 pub mod service;
 pub mod slab;
+pub mod tail;
 pub mod traffic;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tiny_http::{HTTPVersion, Header, StatusCode};
 
 use crate::head::Refusal;
+use crate::tail::Tail;
 use opterius_base::clock::Timestamp;
 
 /// The media type of all responses except pages and metrics.
@@ -25,6 +26,8 @@ pub struct Response {
     pub headers: Vec<(&'static str, String)>,
     /// The body, shared so that a service can cache it.
     pub body: Arc<Vec<u8>>,
+    /// What follows the body.
+    pub tail: Option<Arc<Tail>>,
 }
 
 #[derive(Serialize)]
@@ -39,12 +42,12 @@ impl Response {
     pub fn json(status: u16, value: &impl Serialize) -> Self {
         // Our own types always serialize; if one did not, an empty object is still JSON.
         let body = serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec());
-        Self { status, content_type: JSON, headers: Vec::new(), body: Arc::new(body) }
+        Self { status, content_type: JSON, headers: Vec::new(), body: Arc::new(body), tail: None }
     }
 
     /// A response with a text of this media type.
     pub fn text(status: u16, content_type: &'static str, text: String) -> Self {
-        Self { status, content_type, headers: Vec::new(), body: Arc::new(text.into_bytes()) }
+        Self { status, content_type, headers: Vec::new(), body: Arc::new(text.into_bytes()), tail: None }
     }
 
     /// `{"error": message, "code": code, "message": message}`, the form of every error. A client such as the Panel shows
@@ -57,6 +60,13 @@ impl Response {
     pub fn refusal(refusal: Refusal) -> Self {
         let (status, code, message) = refusal.answer();
         Self::error(status, code, message)
+    }
+
+    /// A file, to be saved under this name, which must not contain client data. The connection closes after it.
+    pub fn file(name: &str, tail: Tail) -> Self {
+        let headers = vec![("Content-Disposition", format!("attachment; filename=\"{name}\""))];
+        let (content_type, body) = ("application/octet-stream", Arc::default());
+        Self { status: 200, content_type, headers, body, tail: Some(Arc::new(tail)) }
     }
 
     /// Adds a header.
@@ -104,8 +114,10 @@ impl Encoder {
 
     /// Appends the encoded response to `outgoing`.
     pub fn encode(&mut self, response: &Response, close: bool, without_body: bool, outgoing: &mut Vec<u8>) {
-        let Response { status, content_type, headers, body } = response;
-        let key = HeadKey { status: *status, content_type, length: body.len(), close, date: self.date };
+        let Response { status, content_type, headers, body, tail } = response;
+        let tail = tail.as_ref().map_or(0, |tail| usize::try_from(tail.length()).unwrap_or(usize::MAX));
+        let length = body.len().saturating_add(tail);
+        let key = HeadKey { status: *status, content_type, length, close, date: self.date };
         if headers.is_empty() {
             let cached = match self.last.take_if(|cached| cached.key == key) {
                 Some(cached) => cached,
@@ -196,7 +208,7 @@ mod tests {
     #[test]
     fn a_large_response_is_never_chunked() {
         let body = Arc::new(vec![b'a'; 100_000]);
-        let response = Response { status: 200, content_type: JSON, headers: Vec::new(), body };
+        let response = Response { status: 200, content_type: JSON, headers: Vec::new(), body, tail: None };
         let text = encoded(response, true, false);
         assert!(text.starts_with("HTTP/1.1 200 OK\r\nConnection: close\r\n"), "{}", &text[..200]);
         assert!(text.contains("Content-Length: 100000") && !text.contains("chunked"));

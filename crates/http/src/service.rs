@@ -31,7 +31,7 @@ pub enum Reaction {
     Write(Work),
     /// Run this in the lane for work that waits for other machines.
     LongRunning(Work),
-    /// Run this in the lane for uploads, with a body that is read while it arrives.
+    /// Run this in the lane for transfers, with a body that is read while it arrives.
     Receive(Box<dyn FnOnce(ArrivingBody) -> Response + Send>),
     /// Pass the responder to other code, which answers later.
     Deferred(Box<dyn FnOnce(Responder)>),

@@ -145,7 +145,7 @@ pub fn run(
         listener,
         Arc::clone(&clock),
         Box::new(api),
-        Lanes { reads, writes, uploads: slow.clone(), slow },
+        Lanes { reads, writes, transfers: slow.clone(), slow },
         Limits { connections },
     )
     .map_err(Failure::start)?;

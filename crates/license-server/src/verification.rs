@@ -240,7 +240,7 @@ fn signed(status: u16, body: &impl Serialize, keys: &SigningKeys) -> Response {
     // These types always serialize. If one did not, an empty object would still be JSON without a verdict.
     let body = serde_json::to_vec(body).unwrap_or_else(|_| b"{}".to_vec());
     let signature = keys.sign(&body);
-    Response { status, content_type: JSON, headers: Vec::new(), body: Arc::new(body) }
+    Response { status, content_type: JSON, headers: Vec::new(), body: Arc::new(body), tail: None }
         .with_header("Opterius-Signature", signature)
 }
 

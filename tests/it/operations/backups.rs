@@ -2,12 +2,15 @@
 
 use super::{hosting, shows};
 use crate::support::eventually;
+use crate::support::http::{Request, Response};
 use crate::support::machine::{attempt, attempt_as, on_a_machine, run, run_as};
 use crate::support::panel::{Answer, Panel};
 use crate::support::process::START;
 use crate::support::snapshot::Snapshot;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use time::OffsetDateTime;
 
 const DIRECTORY: &str = "/var/backups/opterius";
 
@@ -126,6 +129,49 @@ fn a_backup_brings_back_what_was_lost() {
         panel.post("/backup/delete", &json!({"filename": filename})).ok();
         assert_eq!(list(&panel), [json!(null); 0]);
         panel.post("/backup/delete", &json!({"filename": filename})).refuses(404, "not_found");
+    });
+}
+
+/// A signed request to download a backup. Each is signed in another second, because its signature is accepted once.
+fn download(filename: &str) -> Request {
+    static SECONDS: AtomicI64 = AtomicI64::new(2);
+    let at = OffsetDateTime::now_utc() + time::Duration::seconds(SECONDS.fetch_add(1, Ordering::Relaxed));
+    Request::get(&format!("/backup/download?filename={filename}")).signed_at(at)
+}
+
+#[test]
+fn a_backup_is_sent_to_who_signs_for_it() {
+    on_a_machine(a_backup_is_sent_to_who_signs_for_it, || {
+        let panel = with_two_accounts();
+        run_as("alice", "head -c 20000000 /dev/urandom >~/large");
+        let filename = created(&panel, "alice");
+        let path = format!("{DIRECTORY}/alice/{filename}");
+        let fetch = |request: &Request| {
+            let mut connection = panel.agent.send(request.bytes());
+            Response::read(&connection.receive_to_end(START).unwrap())
+        };
+        let request = download(&filename);
+        let response = fetch(&request);
+        assert_eq!(response.status, 200, "{}", response.text());
+        assert!(response.body == std::fs::read(&path).unwrap());
+        assert_eq!(response.header("content-disposition").unwrap(), format!("attachment; filename=\"{filename}\""));
+        // A signature does not cover the file's name.
+        assert_eq!(panel.agent.fetch(&request).status, 401);
+        assert_eq!(panel.agent.fetch(Request::get(&format!("/backup/download?filename={filename}"))).status, 401);
+        for (name, status) in [
+            ("alice_files_20200101T000000Z.tar.gz", 404),
+            ("../alice_files_20200101T000000Z.tar.gz", 422),
+            ("/etc/passwd", 422),
+            ("", 422),
+        ] {
+            assert_eq!(panel.agent.fetch(download(name)).status, status, "{name}");
+        }
+        // Clients that do not read hold up neither the Agent nor each other.
+        let stalled: Vec<_> = (0..3).map(|_| panel.agent.send(download(&filename).bytes())).collect();
+        assert_eq!(panel.agent.status()["valid"], true);
+        assert!(fetch(&download(&filename)).body.len() > 20_000_000);
+        drop(stalled);
+        assert!(fetch(&download(&filename)).body.len() > 20_000_000);
     });
 }
 

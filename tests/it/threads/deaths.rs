@@ -19,10 +19,10 @@ const THREADS: [&str; 15] = [
     "slow-1",
     "slow-2",
     "slow-3",
-    "upload-1",
-    "upload-2",
-    "upload-3",
-    "upload-4",
+    "transfer-1",
+    "transfer-2",
+    "transfer-3",
+    "transfer-4",
 ];
 
 #[test]

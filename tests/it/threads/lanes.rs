@@ -260,7 +260,7 @@ impl Service for PathService {
 
 fn text(path: &str) -> Response {
     let body = path.as_bytes().to_vec();
-    Response { status: 200, content_type: "text/plain", headers: Vec::new(), body: body.into() }
+    Response { status: 200, content_type: "text/plain", headers: Vec::new(), body: body.into(), tail: None }
 }
 
 struct Shape {
@@ -313,7 +313,7 @@ impl Server {
             listener,
             injected,
             Box::new(service),
-            Lanes { reads, slow: writes.clone(), uploads: writes.clone(), writes },
+            Lanes { reads, slow: writes.clone(), transfers: writes.clone(), writes },
             limits,
         )
         .unwrap();

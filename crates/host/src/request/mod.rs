@@ -12,6 +12,7 @@ pub mod backup;
 pub mod backup_browse;
 pub mod backup_create;
 pub mod backup_delete;
+pub mod backup_download;
 pub mod backup_list;
 pub mod backup_restore;
 pub mod backup_restore_files;
@@ -109,6 +110,7 @@ macro_rules! operations {
             backup_browse::BrowseBackup,
             backup_create::CreateBackup,
             backup_delete::DeleteBackup,
+            backup_download::DownloadBackup,
             backup_list::ListBackups,
             backup_restore::RestoreBackup,
             backup_restore_files::RestoreFiles,

@@ -34,8 +34,9 @@ impl Front {
                 self.respond_busy(key, in_flight, now);
                 self.drive(key, now);
             }
+            Phase::Sending(ticket) if ticket.give_up() => self.close(key),
             // The handler is running and has its own time limit.
-            Phase::Running { .. } => connection.extend_run(now),
+            Phase::Running { .. } | Phase::Sending(_) => connection.extend_run(now),
         }
     }
 

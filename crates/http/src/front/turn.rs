@@ -1,5 +1,6 @@
 //! One connection's turn: all that can be done for it without waiting, from received bytes to the response.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Front;
@@ -9,9 +10,10 @@ use crate::connection::{Discarded, InFlight, Interest, Phase, Progress};
 use crate::head::Refusal;
 use crate::lane::{Ticket, busy};
 use crate::limits::STEPS;
-use crate::response::Response;
+use crate::response::{JSON, Response};
 use crate::service::{Reaction, Refused};
 use crate::slab::Key;
+use crate::tail::Tail;
 use crate::traffic::UNKNOWN_ROUTE;
 
 impl Front {
@@ -20,7 +22,7 @@ impl Front {
         for _ in 0..STEPS {
             let Some(connection) = self.connections.get_mut(key) else { return };
             let can_continue = match connection.phase {
-                Phase::Running { .. } => return self.watch(key, Interest::Input),
+                Phase::Running { .. } | Phase::Sending(_) => return self.watch(key, Interest::Input),
                 Phase::Writing => self.write(key, now),
                 Phase::Lingering(_) => match connection.discard(&mut self.scratch) {
                     Discarded::Done => return self.close(key),
@@ -133,13 +135,18 @@ impl Front {
         let held_before = connection.held();
         let body = connection.take_body(in_flight.framing).ok()?;
         self.budget.account(held_before, connection.held());
-        self.lanes.uploads.queue(Box::new(move || receive(body)), self.mailbox.responder(key)).map(Some)
+        self.lanes.transfers.queue(Box::new(move || receive(body)), self.mailbox.responder(key)).map(Some)
     }
 
     /// Answers a request that was handed to another thread. Its client may be gone.
     pub(super) fn answer(&mut self, key: Key, response: Response, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let Phase::Running { in_flight, .. } = connection.phase else { return };
+        let in_flight = match connection.phase {
+            Phase::Running { in_flight, .. } => in_flight,
+            // The file is sent.
+            Phase::Sending(_) => return self.close(key),
+            _ => return,
+        };
         self.respond(key, in_flight, response, now);
         self.drive(key, now);
     }
@@ -172,6 +179,9 @@ impl Front {
         if self.deadlines.is_stopping() {
             connection.close_after_answer();
         }
+        if let Some(tail) = response.tail.clone().filter(|_| !in_flight.without_body) {
+            connection.follow_with(tail);
+        }
         let (encoder, closes) = (&mut self.encoder, connection.closes());
         connection.send_with(now, |outgoing| encoder.encode(&response, closes, in_flight.without_body, outgoing));
     }
@@ -195,6 +205,10 @@ impl Front {
             self.close(key);
             return false;
         };
+        if is_done && let Some(tail) = connection.take_tail() {
+            self.send_tail(key, tail, now);
+            return false;
+        }
         if is_done && !connection.after_answer(now) {
             self.close(key);
             return false;
@@ -204,6 +218,23 @@ impl Front {
             self.watch(key, Interest::InputAndOutput);
         }
         is_done
+    }
+
+    /// Lets a thread send the file that follows a written head.
+    fn send_tail(&mut self, key: Key, tail: Arc<Tail>, now: Instant) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let ticket = connection.stream().try_clone().ok().and_then(|stream| {
+            // Nobody gets this response: when it comes, the connection closes.
+            let send = move || {
+                tail.send_to(&stream);
+                Response::text(200, JSON, String::new())
+            };
+            self.lanes.transfers.queue(Box::new(send), self.mailbox.responder(key))
+        });
+        let Some(ticket) = ticket else { return self.close(key) };
+        connection.let_send(ticket, now);
+        self.deadlines.note(connection.deadline());
+        self.watch(key, Interest::Input);
     }
 
     /// Registers the connection for at least these events.

@@ -95,5 +95,5 @@ pub(super) fn message(layout: Layout, status: u16, heading: &str, sentence: &str
 
 fn with_headers(status: u16, content_type: &'static str, body: Vec<u8>) -> Response {
     let headers = FRAME.headers().map(|(name, value)| (name, value.to_owned())).to_vec();
-    Response { status, content_type, headers, body: Arc::new(body) }
+    Response { status, content_type, headers, body: Arc::new(body), tail: None }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use crate::backups::contents::{BUFFER, DATABASES};
 use crate::backups::directory::BackupDirectory;
-use crate::backups::manifest::StoredDatabase;
+use crate::backups::manifest::{Manifest, StoredDatabase};
 use crate::databases::record::Record;
 use crate::databases::server;
 use crate::files::archive::converter;
@@ -88,16 +88,22 @@ impl Dumps {
         Ok(bytes)
     }
 
-    /// The dumps in an open backup.
+    /// The dumps in an open backup: those that its manifest lists.
     ///
     /// # Errors
     /// The backup is damaged, or the disk too full.
-    pub fn in_backup(directory: &BackupDirectory, archive: File, deadline: Deadline) -> Result<Self, Problem> {
+    pub fn in_backup(
+        directory: &BackupDirectory,
+        archive: File,
+        manifest: &Manifest,
+        deadline: Deadline,
+    ) -> Result<Self, Problem> {
         let (reader, writer) = io::pipe().map_err(|error| Problem::failed("the backup", error))?;
         let tool = converter::gunzip(archive.into(), writer.into())?;
         // The files of the home follow; nobody reads them here, and the program ends with an error.
         let (_, dumps) = converter::beside(tool, deadline, || unpack(directory, reader, deadline));
-        dumps
+        let dumps = dumps?;
+        if dumps.databases() == manifest.databases { Ok(dumps) } else { Err(damaged()) }
     }
 
     /// Restores those whose databases the account has; returns how many, and warnings about the others.
@@ -158,10 +164,9 @@ impl Dump {
 }
 
 fn unpack(directory: &BackupDirectory, stream: impl Read, deadline: Deadline) -> Result<Dumps, Problem> {
-    let damaged = |_| Problem::Conflict("The backup is damaged, and nothing was restored.".to_owned());
     let mut reader = TarReader::new(BufReader::with_capacity(BUFFER, stream));
     let mut dumps = Dumps::default();
-    while let Some(entry) = reader.next_entry().map_err(damaged)? {
+    while let Some(entry) = reader.next_entry().map_err(|_| damaged())? {
         let Some(database) = stored(&entry.name) else { break };
         if deadline.is_over() {
             return Err(Problem::TimedOut("The databases of the backup are too large to be read in time.".to_owned()));
@@ -171,11 +176,15 @@ fn unpack(directory: &BackupDirectory, stream: impl Read, deadline: Deadline) ->
         let dump = Dump::new(directory, database)?;
         let copied = io::copy(&mut reader, &mut &dump.file).map_err(|error| Problem::at(&dump.path, error))?;
         if copied != size {
-            return Err(damaged(io::ErrorKind::UnexpectedEof.into()));
+            return Err(damaged());
         }
         dumps.0.push(dump);
     }
     Ok(dumps)
+}
+
+fn damaged() -> Problem {
+    Problem::Conflict("The backup is damaged, and nothing was restored.".to_owned())
 }
 
 /// The database of an entry in the archive.

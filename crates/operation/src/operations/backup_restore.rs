@@ -25,7 +25,7 @@ impl Perform for RestoreBackup {
         let (mut restored, mut warnings) = (Vec::new(), Vec::new());
         let failed = |error| Problem::failed("the backup", error);
         let dumps = match kind.has_databases() && !manifest.databases.is_empty() {
-            true => Dumps::in_backup(&directory, archive.try_clone().map_err(failed)?, deadline)?,
+            true => Dumps::in_backup(&directory, archive.try_clone().map_err(failed)?, &manifest, deadline)?,
             false => Dumps::default(),
         };
         if kind.has_files() {

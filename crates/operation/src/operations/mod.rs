@@ -7,6 +7,7 @@ pub mod adopt;
 mod backup_browse;
 mod backup_create;
 mod backup_delete;
+mod backup_download;
 mod backup_list;
 mod backup_restore;
 mod backup_restore_files;
