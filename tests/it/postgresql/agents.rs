@@ -1,10 +1,10 @@
 //! Real Agents while instances and the primary are killed: none is restricted.
 
 use super::instances::{Instances, of_servers};
-use super::rounds;
 use crate::support::agent::Agent;
 use crate::support::http::Request;
 use crate::support::postgresql::Cluster;
+use crate::support::rounds;
 use crate::support::{SOON, SetOnDrop, eventually, pause};
 use opterius_base::clock::{Clock as _, SystemClock};
 use rustix::process::Signal;

@@ -2,8 +2,8 @@
 
 use super::instances::{HUNG, Instances, of_servers};
 use super::load::{Load, Stored};
-use super::rounds;
 use crate::support::postgresql::Cluster;
+use crate::support::rounds;
 use std::time::{Duration, Instant};
 
 /// Service is back within 10 s. The rest is for a machine that is busy with other tests.

@@ -17,7 +17,6 @@ mod load;
 mod move_database;
 mod outages;
 mod rolling;
-mod rounds;
 mod schema;
 mod versions;
 mod waiting_commits;

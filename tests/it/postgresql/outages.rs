@@ -2,8 +2,8 @@
 
 use super::instances::{HUNG, Instances, ask, verification};
 use super::load::{Load, Report, Stored};
-use super::rounds;
 use crate::support::postgresql::{Cluster, PgBouncer, Proxy, ROLE};
+use crate::support::rounds;
 use crate::support::{SOON, eventually, pause};
 use std::cell::Cell;
 use std::time::{Duration, Instant};

@@ -2,9 +2,9 @@
 
 use super::instances::{HUNG, Instances};
 use super::load::{Load, Stored};
-use super::rounds;
 use crate::support::pause;
 use crate::support::postgresql::{Cluster, ROLE};
+use crate::support::rounds;
 use std::time::{Duration, Instant};
 
 /// How long the standby is away: as long as ten commits of each instance wait.

@@ -19,6 +19,7 @@ pub mod pebble;
 pub mod postgresql;
 pub mod process;
 pub mod programs;
+pub mod rounds;
 pub mod snapshot;
 pub mod tcp_server;
 pub mod timed_license_server;
