@@ -80,10 +80,13 @@ fn check_path(path: &str, is_exact: bool) {
 
 /// Whether this is a directive of the list, with parameters that name no other location, file or variable.
 fn is_allowed(words: &[String]) -> bool {
+    // Elsewhere, in a header for example, it is a character.
+    let names_locations = matches!(words[0].as_str(), "error_page" | "try_files");
+    let is_location = |word: &String| names_locations && word.starts_with('@');
     let is_harmless = |word: &String| {
-        !word.starts_with('@')
+        !is_location(word)
             && !word.contains("${")
-            && !word.contains("$uri.")
+            && !word.contains("$uri.ph")
             && !["$document", "$realpath", "$ssl", "$opterius", "$http_", "$cookie_", "$sent_"]
                 .iter()
                 .any(|variable| word.contains(variable))

@@ -22,11 +22,21 @@ fn changes() -> Vec<(&'static str, Value, &'static str, Value)> {
     };
     let redirects = |list: Value| json!({"domain": "alice.example", "redirects": list});
     let redirect = json!([{"source_path": "/old", "destination": "/new", "type": "301"}]);
+    let hotlink = |enabled: bool| {
+        json!({
+            "domain": "alice.example", "username": "alice", "document_root": "/home/alice/alice.example/public_html",
+            "enabled": enabled, "allowed_domains": ["friend.example"], "allowed_extensions": ["png"], "allow_direct": true,
+            "redirect_url": null,
+        })
+    };
+    let directives = |text: &str| json!({"domain": "alice.example", "directives": text});
     let extension = |enable: bool| json!({"version": PHP, "extension": "shmop", "enable": enable});
     vec![
         ("/domains/alias-add", alias.clone(), "/domains/alias-remove", alias),
         ("/domains/redirect-sync", redirects(redirect), "/domains/redirect-sync", redirects(json!([]))),
         ("/domains/protected-dir/add", directory.clone(), "/domains/protected-dir/remove", directory),
+        ("/domains/hotlink/set", hotlink(true), "/domains/hotlink/set", hotlink(false)),
+        ("/domains/custom-nginx", directives("etag off;"), "/domains/custom-nginx", directives("")),
         ("/php/config", php("64M", "exec"), "/php/config", php("", "")),
         ("/php/extensions", extension(false), "/php/extensions", extension(true)),
     ]
