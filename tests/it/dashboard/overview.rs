@@ -6,7 +6,7 @@ use crate::support::process::START;
 use crate::support::timed_license_server::{BEGINNING, DAY, TimedLicenseServer};
 use opterius_base::clock::{Clock as _, Timestamp};
 use opterius_license_server::actions::Change;
-use opterius_license_server::model::{Day, Plan};
+use opterius_license_server::model::{Day, Figures, Plan};
 use rustix::process::Signal;
 use std::time::Duration;
 
@@ -237,6 +237,27 @@ fn days_change_restarts_lose_nothing_and_a_gap_is_no_zero() {
     assert_eq!(granted, range);
     assert!(page.contains("<title>2027-01-15: 5</title>") && page.contains("class=\"gap\""), "{page}");
     assert_eq!(server.database.defects(), [""; 0]);
+}
+
+#[test]
+fn a_late_count_does_not_replace_a_newer_one() {
+    let server = TimedLicenseServer::start();
+    let database = &server.database;
+    // The server's own count, after which it makes no other for a minute.
+    assert!(eventually(START, || database.read(|transaction| transaction.latest_figures()).is_some()));
+    let latest = || database.read(|transaction| transaction.latest_figures()).unwrap();
+    let counted = latest();
+    let put = |at: Timestamp, servers: u64| {
+        let figures = Figures { at, servers, ..counted.clone() };
+        database.change(|transaction| Ok(transaction.put_figures(&figures)?));
+        latest().servers
+    };
+    let now = server.clock.wall();
+    assert_eq!(put(now, 7), 7);
+    assert_eq!(put(now.minus(DAY), 1), 7, "an older one");
+    // The clock was a day ahead, and is right again.
+    assert_eq!(put(now.plus(DAY), 2), 2);
+    assert_eq!(put(now, 3), 3);
 }
 
 #[test]

@@ -153,11 +153,16 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
-    /// Stores the latest count.
+    /// Stores a count, unless there is a newer one: a thread of low priority, or another instance, can be late. A count that is
+    /// dated in the future was made with a wrong clock, and gives way.
     ///
     /// # Errors
     /// A store error.
     pub fn put_figures(&self, figures: &Figures) -> Result<(), Error> {
+        let is_newer = |stored: Figures| stored.at > figures.at && stored.at <= self.now();
+        if self.latest_figures()?.is_some_and(is_newer) {
+            return Ok(());
+        }
         let text = serde_json::to_string(figures)
             .map_err(|error| Error::Failed(format!("figures cannot be written as JSON: {error}")))?;
         self.connection().execute(PUT_FIGURES, params![text])?;
