@@ -1,7 +1,7 @@
 //! Uploads: a file arrives in an account's home as a whole or not at all, whatever the client, the tenant or the disk does.
 
 use super::HOST;
-use crate::support::http::{Connection, Request};
+use crate::support::http::{self, Connection, Request, SECRET};
 use crate::support::machine::{on_a_machine, run, run_as};
 use crate::support::panel::{Answer, Panel};
 use crate::support::process::START;
@@ -12,20 +12,23 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 /// How long an upload may take.
 const LONG: Duration = Duration::from_secs(120);
 
-/// The head of an upload with this many bytes. Like all calls of a Panel, it is signed in a second of its own, because a
-/// signature without a body is accepted once.
+/// The head of an upload with this many bytes. Each has a timestamp of its own, because a signature without a body is accepted
+/// once.
 fn head(length: usize) -> Vec<u8> {
-    static SECONDS: AtomicI64 = AtomicI64::new(2);
-    let at = OffsetDateTime::now_utc() + time::Duration::seconds(SECONDS.fetch_add(1, Ordering::Relaxed));
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    // Later than the second in which the Agent started.
+    let second = http::timestamp(OffsetDateTime::now_utc() + time::Duration::seconds(2));
+    let timestamp = second.replace("+00:00", &format!(".{number:06}+00:00"));
     let request = Request::new("POST", "/files/upload").header("Content-Type", "multipart/form-data; boundary=\"b o\"");
-    request.header("Content-Length", &length.to_string()).signed_at(at).bytes()
+    request.header("Content-Length", &length.to_string()).signed_with(SECRET, &timestamp).bytes()
 }
 
 /// What comes before the content of a file, as PHP's client sends it.
@@ -266,6 +269,8 @@ fn large_uploads_need_no_memory_and_delay_no_status() {
         let (uploads, ended) = (20 * rounds::factor(), AtomicBool::new(false));
         let busy = std::thread::scope(|scope| {
             let asking = scope.spawn(|| answer_times(&panel, &|| ended.load(Ordering::Relaxed)));
+            // Also if an upload fails.
+            let end_asking = Ending(&ended);
             for _ in 0..uploads {
                 let connection = begin(&panel, "large", 100 * piece.len());
                 for _ in 0..100 {
@@ -273,7 +278,7 @@ fn large_uploads_need_no_memory_and_delay_no_status() {
                 }
                 end(connection).ok();
             }
-            ended.store(true, Ordering::Relaxed);
+            drop(end_asking);
             asking.join().unwrap()
         });
         assert_eq!(fs::metadata("/home/alice/large").unwrap().len(), 100_000_000);
@@ -281,6 +286,15 @@ fn large_uploads_need_no_memory_and_delay_no_status() {
         println!("{uploads} uploads of 100 MB: {grown} KiB more memory; status {busy}, without them {idle}");
         assert!(grown < 2048, "the Agent needed {grown} KiB more");
     });
+}
+
+/// Sets a flag when it is dropped.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// How soon the Agent answers `/license/status`, once every 10 ms until `is_over` is true, and at least 200 times.
