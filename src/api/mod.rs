@@ -220,15 +220,19 @@ impl Api {
         self.metrics_page.answer(&self.license.state(), self.clock.now(), &self.api_metrics, traffic)
     }
 
-    /// Responds after the check, without blocking a thread.
-    fn reverify(&mut self, config: &ApiConfig) -> Reaction {
+    /// Responds after the check, without blocking a thread. The accounts are counted then, too, because a check can wait for
+    /// the one before it.
+    fn reverify(&self, config: &ApiConfig) -> Reaction {
         let license = Arc::clone(&self.license);
         let clock = Arc::clone(&self.clock);
-        let accounts = self.accounts.count(config.host.root(), clock.boot());
+        let root = config.host.root().to_path_buf();
         Reaction::Deferred(Box::new(move |responder: Responder| {
             license.reverify(Box::new(move |state| {
                 responder.answer(match state {
-                    Some(state) => StatusPage::default().answer(state, clock.now(), accounts),
+                    Some(state) => {
+                        let accounts = AccountCount::default().count(&root, clock.boot());
+                        StatusPage::default().answer(state, clock.now(), accounts)
+                    }
                     None => busy(),
                 });
             }));

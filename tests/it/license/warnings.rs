@@ -70,10 +70,11 @@ fn more_accounts_than_allowed_and_a_near_expiry_are_said_everywhere() {
         "{check}"
     );
 
-    // An account goes, and the license is renewed.
-    write_accounts(&agent.directory().join("host/etc/group"), 5);
+    // Accounts go, right after a status was answered, and the license is renewed.
     agent.license_server().reply(grant_until(end + 365 * DAY));
-    agent.reverify();
+    assert_eq!(agent.status()["accounts_used"], 7);
+    write_accounts(&agent.directory().join("host/etc/group"), 5);
+    assert_eq!(agent.reverify().json()["accounts_used"], 5, "the answer describes the moment after the check");
     let gone = eventually(SOON, || warnings(&agent.status()).is_empty());
     assert!(gone, "a full plan is normal: {}", agent.status());
 }
