@@ -49,6 +49,13 @@ fn restart(server: &mut LicenseServerProcess) {
     server.restart();
 }
 
+/// Waits until the server has counted by itself at this time of its clock, after which it makes no other count for a minute.
+fn wait_for_count(server: &TimedLicenseServer) {
+    let now = server.clock.wall();
+    let figures = || server.database.read(|transaction| transaction.latest_figures());
+    assert!(eventually(START, || figures().is_some_and(|figures| figures.at == now)), "{:?}", figures());
+}
+
 /// Waits until everything was counted after `since`, and returns the page.
 fn counted_page(server: &LicenseServerProcess, since: Timestamp) -> String {
     let figures = || server.database.read(|transaction| transaction.latest_figures());
@@ -187,11 +194,13 @@ fn days_change_restarts_lose_nothing_and_a_gap_is_no_zero() {
         server.verify(&json!({"key": license.key, "server_ip": SERVERS[number]})).status
     };
     // 2027-01-15, with a restart in the middle.
+    wait_for_count(&server);
     for number in [0, 1, 0] {
         assert_eq!(verify(&server, &license, number), 200);
     }
     assert_eq!(verify(&server, &suspended, 0), 403);
     server.restart_after(Duration::from_secs(60));
+    wait_for_count(&server);
     assert_eq!(verify(&server, &license, 2), 200);
     server.count_figures();
     server.clock.set(BEGINNING.plus(Duration::from_secs(16 * 3600 - 1)));
@@ -204,9 +213,8 @@ fn days_change_restarts_lose_nothing_and_a_gap_is_no_zero() {
     server.count_figures();
     // Off on 2027-01-17 and 2027-01-18. Then all servers but one are inactive after some days without verifications.
     server.restart_after(3 * DAY);
-    server.count_figures();
+    wait_for_count(&server);
     server.clock.pass(3 * DAY);
-    // No new server: a count of the 19th can still be running.
     assert_eq!(verify(&server, &license, 0), 200);
     server.clock.pass(2 * DAY);
     server.count_figures();
@@ -243,21 +251,22 @@ fn days_change_restarts_lose_nothing_and_a_gap_is_no_zero() {
 fn a_late_count_does_not_replace_a_newer_one() {
     let server = TimedLicenseServer::start();
     let database = &server.database;
-    // The server's own count, after which it makes no other for a minute.
-    assert!(eventually(START, || database.read(|transaction| transaction.latest_figures()).is_some()));
+    wait_for_count(&server);
     let latest = || database.read(|transaction| transaction.latest_figures()).unwrap();
     let counted = latest();
     let put = |at: Timestamp, servers: u64| {
         let figures = Figures { at, servers, ..counted.clone() };
         database.change(|transaction| Ok(transaction.put_figures(&figures)?));
-        latest().servers
+        let today = Day::of(server.clock.wall());
+        let of_the_day = database.read(|transaction| transaction.days(today, today));
+        (latest().servers, of_the_day[0].servers.unwrap())
     };
     let now = server.clock.wall();
-    assert_eq!(put(now, 7), 7);
-    assert_eq!(put(now.minus(DAY), 1), 7, "an older one");
+    assert_eq!(put(now, 7), (7, 7));
+    assert_eq!(put(now.minus(Duration::from_secs(1)), 1), (7, 7), "an older one");
     // The clock was a day ahead, and is right again.
-    assert_eq!(put(now.plus(DAY), 2), 2);
-    assert_eq!(put(now, 3), 3);
+    assert_eq!(put(now.plus(DAY), 2), (2, 7));
+    assert_eq!(put(now, 3), (3, 3));
 }
 
 #[test]

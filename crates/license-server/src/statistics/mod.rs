@@ -80,7 +80,6 @@ pub(crate) fn store(shared: &Shared, figures: Option<Figures>) -> Result<(), Err
         }
         transaction.add_to_day(Day::of(transaction.now()), Checks::default(), None)?;
         if let Some(figures) = figures {
-            transaction.add_to_day(Day::of(figures.at), Checks::default(), Some(figures.servers))?;
             transaction.put_figures(&figures)?;
         }
         Ok(())

@@ -153,8 +153,8 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
-    /// Stores a count, unless there is a newer one: a thread of low priority, or another instance, can be late. A count that is
-    /// dated in the future was made with a wrong clock, and gives way.
+    /// Stores a count, and its number of servers for its day, unless there is a newer one: a thread of low priority, or another
+    /// instance, can be late. A count that is dated in the future was made with a wrong clock, and gives way.
     ///
     /// # Errors
     /// A store error.
@@ -166,6 +166,7 @@ impl WriteTransaction<'_> {
         let text = serde_json::to_string(figures)
             .map_err(|error| Error::Failed(format!("figures cannot be written as JSON: {error}")))?;
         self.connection().execute(PUT_FIGURES, params![text])?;
+        self.add_to_day(Day::of(figures.at), Checks::default(), Some(figures.servers))?;
         Ok(())
     }
 }
