@@ -263,9 +263,9 @@ fn traps_in_the_directory_of_keys_change_nothing_else() {
         let swapping = "cd; cd /home/alice; mkdir -m 700 mine; while :; do mv mine .ssh; mv .ssh mine; ln -s /etc/keys-of-root .ssh; rm .ssh; \
                         ln -s /home/bob/.ssh .ssh; rm .ssh; done";
         let mut swapping = shell_as("alice", swapping).spawn().unwrap();
-        for _ in 0..20 {
+        for _ in 0..50 {
             for answer in [import(&panel, &public_key, &private_key), delete(&panel, &fingerprint)] {
-                assert!(matches!(answer.status, 200 | 404 | 409 | 500), "{answer:?}");
+                assert!(matches!(answer.status, 200 | 404 | 409), "{answer:?}");
             }
         }
         swapping.kill().unwrap();

@@ -170,7 +170,8 @@ pub fn obstacle(path: &str, error: Errno) -> Problem {
         }
         Errno::BUSY => "is in use, or another file system is mounted there",
         Errno::NXIO => "is not a file with content",
-        Errno::AGAIN => "is being changed by a program at the moment. Try again",
+        Errno::AGAIN | Errno::NOTEMPTY => "is being changed by a program at the moment. Try again",
+        Errno::OVERFLOW | Errno::MLINK => "has more entries or links than are possible here. Use SFTP",
         Errno::NOTCONN | Errno::STALE => "is on a file system that does not answer",
         Errno::NAMETOOLONG => "is too long",
         error => return Problem::failed(path, error),

@@ -71,7 +71,7 @@ fn extract(owner: &Owner<'_>, path: &HomePath, magic: &'static [u8], deadline: D
             if !placement.is_complete() {
                 placement.seal()?;
             }
-            let moved = placement.take_place()?;
+            let moved = placement.take_place(soon)?;
             // Of what a killed helper had unpacked, only the names that were left to move are counted.
             Ok(summary.unwrap_or_else(|| Summary { entries: moved, ..Summary::within(Limits::ARCHIVE) }))
         });

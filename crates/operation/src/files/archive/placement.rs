@@ -6,8 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, FlockOperation, Mode, OFlags, RawDir, RenameFlags, Stat, flock, fstat, mkdirat, openat, renameat,
-    renameat_with, unlinkat,
+    FlockOperation, Mode, OFlags, RawDir, RenameFlags, Stat, flock, fstat, mkdirat, openat, renameat, renameat_with,
 };
 use rustix::io::Errno;
 
@@ -97,11 +96,12 @@ impl Placement {
         renamed.map_err(|error| self.place.obstacle(error))
     }
 
-    /// Moves everything beside the archive, and removes the hidden directory. Returns how many names were moved.
+    /// Moves everything beside the archive, and removes the hidden directory, also with what a program of the account's has put
+    /// into it. Returns how many names were moved.
     ///
     /// # Errors
     /// A name exists there already: then nothing is moved.
-    pub fn take_place(&self) -> Result<u64, Problem> {
+    pub fn take_place(&self, deadline: Deadline) -> Result<u64, Problem> {
         let failed = |error| self.place.obstacle(error);
         let from = openat(&self.directory, &self.complete, DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
         let from = from.map_err(failed)?;
@@ -119,8 +119,7 @@ impl Placement {
                 return Err(if error == Errno::EXIST { exist(&[name]) } else { self.place.obstacle(error) });
             }
         }
-        unlinkat(&self.directory, &self.complete, AtFlags::REMOVEDIR).map_err(failed)?;
-        unlinkat(to, &self.hidden, AtFlags::REMOVEDIR).map_err(failed)?;
+        self.discard(deadline)?;
         Ok(u64::try_from(names.len()).unwrap_or(u64::MAX))
     }
 
@@ -166,4 +165,46 @@ pub fn names(directory: &OwnedFd, limits: Limits) -> Result<Vec<CString>, Errno>
     }
     names.sort_unstable();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::home::Home;
+    use crate::testing::{Tree, soon, user};
+    use opterius_host::request::home_path::HomePath;
+    use std::fs;
+
+    #[test]
+    fn a_program_that_fills_the_hidden_directory_neither_stops_an_archive_nor_is_blamed_on_the_server() {
+        let tree = Tree::new();
+        tree.write("/home/app.zip", "");
+        let home = Home::at(&tree.host.path("/home")).unwrap();
+        let place = || home.place(&HomePath::parse("path", "/home/alice/app.zip", &user("alice")).unwrap()).unwrap();
+        let archive = place().find().unwrap().status;
+        let hidden = tree.host.path("/home").join(temporary_name("unpack", c"app.zip").unwrap().to_str().unwrap());
+        let names = || {
+            let entries = fs::read_dir(tree.host.path("/home")).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+
+        let placement = Placement::begin(place(), &archive).unwrap();
+        placement.empty(soon()).unwrap();
+        fs::write(hidden.join("unfinished/file"), "").unwrap();
+        placement.seal().unwrap();
+        fs::write(hidden.join("planted"), "").unwrap();
+        assert_eq!(placement.take_place(soon()).unwrap(), 1);
+        assert_eq!(names(), ["app.zip", "file"]);
+
+        // It has the name of the complete tree.
+        let placement = Placement::begin(place(), &archive).unwrap();
+        placement.empty(soon()).unwrap();
+        fs::create_dir_all(hidden.join(placement.complete.to_str().unwrap()).join("planted")).unwrap();
+        let refused = placement.seal().unwrap_err();
+        assert!(matches!(&refused, Problem::Conflict(it) if it.contains("changed by a program")), "{refused:?}");
+        placement.discard(soon()).unwrap();
+        assert_eq!(names(), ["app.zip", "file"]);
+    }
 }
