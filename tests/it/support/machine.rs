@@ -34,7 +34,14 @@ pub fn on_a_machine<Test: Fn()>(_test: Test, body: impl FnOnce()) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let printed = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     println!("{printed}");
-    assert!(status.success() && printed.contains("1 passed"), "the test on the machine ended with {status}");
+    let why = || {
+        let lines = printed.lines().skip_while(|line| !line.contains("panicked at"));
+        lines
+            .take_while(|line| !line.starts_with("stack backtrace") && !line.starts_with("note: "))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert!(status.success() && printed.contains("1 passed"), "the test on the machine ended with {status}\n{}", why());
 }
 
 /// Runs a shell script as root, which must succeed, and returns its output.
