@@ -45,7 +45,7 @@ const GROUP: &str = "root:x:0:\nwww-data:x:33:\n";
 const GSHADOW: &str = "root:*::\nwww-data:*::\n";
 
 const PANEL: &str = r#"#!/bin/sh
-# Signs a request as the Panel does, sends it to the Agent, and prints the response:
+# Signs a request as the Panel does, which is without the query, sends it to the Agent, and prints the response:
 #     panel METHOD PATH [BODY]
 # Created by the demo, which deletes it again. The secret is briefly visible in the process list; it protects only this
 # demo.
@@ -59,7 +59,7 @@ conf=$(dirname -- "$0")/agent.conf
 secret=$(sed -n 's/^secret=//p' "$conf")
 port=$(sed -n 's/^port=//p' "$conf")
 timestamp=$(date -u +%Y-%m-%dT%H:%M:%S+00:00)
-signature=$(printf '%s%s%s%s' "$timestamp" "$method" "$path" "$body" |
+signature=$(printf '%s%s%s%s' "$timestamp" "$method" "${path%%\?*}" "$body" |
   openssl dgst -sha256 -hmac "$secret" -r | cut -d' ' -f1)
 exec curl -sS --noproxy '*' -X "$method" -w '\nHTTP %{http_code}\n' \
   -H "X-Timestamp: $timestamp" -H "X-Signature: $signature" -H 'Content-Type: application/json' \
