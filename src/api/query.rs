@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use opterius_base::percent;
+
 /// The members of a query as a JSON object, with `read` set: the same operation changes something when the Panel uses POST.
 pub(super) fn as_body(query: Option<&str>) -> Vec<u8> {
     let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
@@ -15,22 +17,8 @@ pub(super) fn as_body(query: Option<&str>) -> Vec<u8> {
 
 /// A text without percent-encoding. What is not encoded correctly stays as it is, and is then refused by the rule of its field.
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        let digits = after.get(..2).and_then(|digits| str::from_utf8(digits).ok());
-        let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        match (byte, digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
-            (b'%', Some(encoded)) => {
-                bytes.push(encoded);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            (b'+', _) => bytes.push(b' '),
-            _ => bytes.push(*byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let bytes = percent::decode_form(text.as_bytes());
+    bytes.map_or_else(|| text.to_owned(), |bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[cfg(test)]

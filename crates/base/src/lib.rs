@@ -1,7 +1,8 @@
 //! Shared basics of all packages. This package depends on none of the others.
 //!
 //! * [`clock`], [`dates`], [`deadline`] — reading clocks, formatting dates, deadlines of operations
-//! * [`text`], [`hex`], [`secret`] — making untrusted text safe to display, hexadecimal, values that must not be shown
+//! * [`text`], [`secret`] — making untrusted text safe to display, values that must not be shown
+//! * [`hex`], [`percent`] — hexadecimal, percent-encoding
 //! * [`files`] — bounded reads and atomic replacement of files
 //! * [`stream`] — connections with a deadline
 //! * [`waker`] — waking a thread that waits on file descriptors
@@ -15,6 +16,7 @@ pub mod deadline;
 pub mod exposition;
 pub mod files;
 pub mod hex;
+pub mod percent;
 pub mod secret;
 pub mod stream;
 pub mod text;

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::random_token;
 use crate::store::Error;
 use opterius_base::clock::Timestamp;
+use opterius_base::percent;
 use opterius_base::secret::Secret;
 
 /// The length of a time step in seconds.
@@ -110,8 +111,7 @@ pub fn base32(bytes: &[u8]) -> String {
 
 /// Percent-encodes for a URI.
 fn encode(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    percent::encode(text, b"-._~")
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 /// What the process of the tests prints before it waits to be killed.
 const MARK: &str = "the clusters are at";
 
+// The test below starts this one in a process of its own, and kills it.
 #[test]
 #[ignore = "runs in a process that another test kills"]
 fn clusters_until_killed() {

@@ -1,5 +1,5 @@
-//! A strict reader of the part of nginx's language that tenants may use. Its tolerant sister is [`super::directives`], for
-//! files that must be understood whoever wrote them.
+//! A strict reader of the part of nginx's language that tenants may use. [`super::directives`] is the tolerant one, for files
+//! that others wrote.
 
 /// A directive, with its block if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]

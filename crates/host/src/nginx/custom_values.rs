@@ -236,8 +236,8 @@ pub(super) fn value_or_return(words: &[String]) -> Result<(), String> {
 /// What a group of [`rewrite`] can match.
 const GROUPS: [&str; 6] = ["(.*)", "(.+)", "([^/]+)", "([^/]*)", "([0-9]+)", "(\\d+)"];
 
-/// A pattern, a replacement, and what to do next. The pattern starts with `^` and has at most one group, so matching takes time
-/// in proportion to the path: the web server serves no one else meanwhile. `break` would serve the source of scripts.
+/// A pattern, a replacement, and what to do next. The pattern starts with `^` and has at most one group, so that matching
+/// takes time in proportion to the path: the web server serves no other visitor meanwhile. `break` would serve the source of scripts.
 pub(super) fn rewrite(words: &[String]) -> Result<(), String> {
     let [pattern, replacement, flag] = words else {
         return Err("must have a pattern, a replacement, and last, redirect or permanent".to_owned());

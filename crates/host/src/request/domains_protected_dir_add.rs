@@ -26,7 +26,7 @@ pub struct ProtectDirectory {
     pub path: DirectoryPath,
     /// What browsers show.
     pub label: Label,
-    /// Who may enter; without anyone, nobody may.
+    /// The users who may enter. Without any, the directory is closed.
     pub users: Vec<Visitor>,
 }
 

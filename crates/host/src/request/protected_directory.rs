@@ -16,8 +16,8 @@ const MAX_NAME: usize = 64;
 /// Longest label, in characters.
 const MAX_LABEL: usize = 100;
 
-/// The highest cost of bcrypt. The web server computes the hash at every request, for 0.2 s at this cost, and serves no one
-/// else meanwhile.
+/// The highest cost of bcrypt. The web server computes the hash at every request, for 0.2 s at this cost, and serves no other
+/// visitor meanwhile.
 const MAX_COST: u8 = 12;
 
 /// A directory below the document root, without slashes at its ends.

@@ -1,10 +1,9 @@
 //! Paths and addresses of redirects.
 
-use std::fmt::Write;
-
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::problem::Problem;
+use opterius_base::percent;
 
 /// Longest path, in bytes. nginx reads parameters of up to 4 KiB, and special characters can double a path.
 const MAX_PATH: usize = 1024;
@@ -36,7 +35,7 @@ impl RequestPath {
         if text.contains(['?', '#']) {
             return refuse("must be a path alone, without ? and #: redirects apply to a path, whatever its query");
         }
-        let Some(decoded) = decoded(text) else {
+        let Some(decoded) = percent::decode(text) else {
             return refuse("must be UTF-8, with only two hexadecimal digits after a percent sign (%25 for the sign)");
         };
         if decoded.contains(char::is_control) || decoded.len() > MAX_PATH {
@@ -72,7 +71,7 @@ impl TryFrom<String> for RequestPath {
 impl Serialize for RequestPath {
     /// Percent-encoded, so that it parses as the same path.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&encoded(&self.0, b"-._~/"))
+        serializer.serialize_str(&percent::encode(&self.0, b"-._~/"))
     }
 }
 
@@ -98,7 +97,7 @@ impl Address {
             let rule = "must be an address that starts with http:// or https://, or a path that starts with a slash";
             return Err(Problem::invalid(field, rule));
         }
-        let address = encoded(text, ADDRESS_SIGNS);
+        let address = percent::encode(text, ADDRESS_SIGNS);
         if address.len() > MAX_ADDRESS || address.matches('$').count() > MAX_DOLLARS {
             let rule = format!("must have at most {MAX_ADDRESS} bytes and {MAX_DOLLARS} dollar signs (%24)");
             return Err(Problem::invalid(field, rule));
@@ -130,37 +129,6 @@ impl TryFrom<String> for Address {
     fn try_from(text: String) -> Result<Self, String> {
         Self::parse("address", &text).map_err(|problem| problem.message())
     }
-}
-
-/// The text without percent-encoding; none if that is invalid or not UTF-8.
-fn decoded(text: &str) -> Option<String> {
-    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        if *byte != b'%' {
-            bytes.push(*byte);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2)?;
-        let digits = str::from_utf8(digits).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = after;
-    }
-    String::from_utf8(bytes).ok()
-}
-
-/// The text with all bytes percent-encoded but letters, digits and these.
-fn encoded(text: &str, plain: &[u8]) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

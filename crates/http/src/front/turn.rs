@@ -224,7 +224,7 @@ impl Front {
     fn send_tail(&mut self, key: Key, tail: Arc<Tail>, now: Instant) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let ticket = connection.stream().try_clone().ok().and_then(|stream| {
-            // Nobody gets this response: when it comes, the connection closes.
+            // The front does not send this response: it closes the connection.
             let send = move || {
                 tail.send_to(&stream);
                 Response::text(200, JSON, String::new())

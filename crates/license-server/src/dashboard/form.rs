@@ -1,6 +1,6 @@
 //! Forms and queries: `application/x-www-form-urlencoded` (WHATWG URL, section 5).
 
-use std::fmt::Write;
+use opterius_base::percent;
 
 /// The maximum number of fields in a form. A list with 50 selected licenses has the most.
 const MAX_FIELDS: usize = 96;
@@ -51,34 +51,13 @@ impl Form {
 }
 
 fn decode(text: &[u8]) -> Result<String, MalformedForm> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.iter();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || bytes.next().and_then(|digit| char::from(*digit).to_digit(16));
-                let (Some(high), Some(low)) = (digit(), digit()) else { return Err(MalformedForm) };
-                u8::try_from(high << 4 | low).map_err(|_| MalformedForm)?
-            }
-            byte => *byte,
-        });
-    }
-    String::from_utf8(decoded).map_err(|_| MalformedForm)
+    let decoded = percent::decode_form(text).and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.ok_or(MalformedForm)
 }
 
 /// Percent-encodes text for a query.
 pub(super) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_') {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
+    percent::encode(text, b"-._")
 }
 
 #[cfg(test)]

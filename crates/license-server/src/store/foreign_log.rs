@@ -1,7 +1,6 @@
 //! Whether the write-ahead log belongs to the database: SQLite applies whatever log lies beside a file, and so mixes the log
 //! of a replaced database into a backup that was copied over it.
 
-use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::connection::open_read_only;
 use super::error::Error;
 use super::integrity::defects;
+use opterius_base::percent;
 
 /// An entry of the history. Entries never change and are never deleted.
 const ENTRY: &str = "SELECT id, at, actor, action, detail FROM events";
@@ -57,15 +57,7 @@ pub(super) fn has_log(path: &Path) -> bool {
 
 /// Opens the file as it is, without its log and without locks.
 fn open_without_log(path: &Path) -> Result<Connection, Error> {
-    let mut uri = String::from("file:");
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
-            // Writing to a String cannot fail.
-            _ => drop(write!(uri, "%{byte:02X}")),
-        }
-    }
-    uri.push_str("?immutable=1");
+    let uri = format!("file:{}?immutable=1", percent::encode(path.as_os_str().as_bytes(), b"/.-_"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     Ok(Connection::open_with_flags(uri, flags)?)
 }

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use super::percent::decode_query;
 use crate::model::block_time;
 use opterius_base::clock::Timestamp;
+use opterius_base::percent;
 use opterius_base::text::drives_terminal;
 
 /// A member of a body or a parameter of a query.
@@ -84,12 +84,14 @@ impl Members {
     /// 400 if it is not percent-encoded UTF-8; 422 with the first parameter that is unknown, occurs twice or has a wrong
     /// value.
     pub fn of_query(query: &str, declared: &[&'static Member]) -> Result<Self, ApiError> {
+        let decode = |text: &str| {
+            let text = percent::decode_form(text.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok());
+            text.ok_or_else(|| ApiError::bad_request("The query is not percent-encoded UTF-8."))
+        };
         let mut object = Map::new();
         for piece in query.split('&').filter(|piece| !piece.is_empty()) {
             let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
-            let malformed = || ApiError::bad_request("The query is not percent-encoded UTF-8.");
-            let name = decode_query(name).ok_or_else(malformed)?;
-            let value = decode_query(value).ok_or_else(malformed)?;
+            let (name, value) = (decode(name)?, decode(value)?);
             let kind = declared.iter().find(|member| member.name == name).map(|member| &member.kind);
             if object.insert(name.clone(), typed(kind, value)).is_some() {
                 return Err(ApiError::invalid(name, "The parameter occurs twice."));

@@ -20,7 +20,6 @@ mod licenses;
 pub mod members;
 mod openapi;
 mod page;
-mod percent;
 mod plans;
 mod request;
 pub mod route;

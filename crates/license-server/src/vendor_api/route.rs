@@ -4,9 +4,9 @@ use super::answer::Answer;
 use super::call::Call;
 use super::error::ApiError;
 use super::members::{Kind, Member, Presence};
-use super::percent::decode_segment;
 use crate::model::Scope;
 use crate::store::{ReadTransaction, WriteTransaction};
+use opterius_base::percent;
 use opterius_http::response::Response;
 
 /// The methods of the API. `HEAD` is answered like `GET`.
@@ -181,7 +181,7 @@ impl Route {
         named
             .map(|(name, segment)| {
                 let malformed = || ApiError::bad_request("The path is not percent-encoded UTF-8.").of(name);
-                Ok((name, decode_segment(segment).ok_or_else(malformed)?))
+                Ok((name, percent::decode(segment).ok_or_else(malformed)?))
             })
             .collect()
     }

@@ -100,7 +100,7 @@ impl Dumps {
     ) -> Result<Self, Problem> {
         let (reader, writer) = io::pipe().map_err(|error| Problem::failed("the backup", error))?;
         let tool = converter::gunzip(archive.into(), writer.into())?;
-        // The files of the home follow; nobody reads them here, and the program ends with an error.
+        // Reading stops in front of the home's files, so gzip ends with an error that says nothing.
         let (_, dumps) = converter::beside(tool, deadline, || unpack(directory, reader, deadline));
         let dumps = dumps?;
         if dumps.databases() == manifest.databases { Ok(dumps) } else { Err(damaged()) }

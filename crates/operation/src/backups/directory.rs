@@ -34,7 +34,7 @@ impl BackupDirectory {
     /// The directory of this account, which may not exist.
     ///
     /// # Errors
-    /// Somebody other than root could have made what is there.
+    /// It exists, but other users than root could have created it.
     pub fn of(host: &Host, username: &Username) -> Result<Self, Problem> {
         let path = host.path(layout::BACKUPS).join(username.as_str());
         match fs::symlink_metadata(&path) {

@@ -9,14 +9,20 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstatvfs, mkdirat, openat}
 use rustix::io::Errno;
 
 use crate::backups::contents::{BUFFER, HOME, LIMITS};
+use crate::backups::directory::{BackupDirectory, InUse};
+use crate::backups::manifest::Manifest;
 use crate::files::archive::merge::{Merged, merge};
 use crate::files::archive::unpack::{self, Rules};
 use crate::files::archive::{converter, placement};
 use crate::files::home::{DIRECTORY, Home, obstacle};
 use crate::files::owner::{Owner, SHORT};
+use crate::transaction::lock::{self, Lock};
 use crate::tree;
 use opterius_base::deadline::Deadline;
+use opterius_host::host::Host;
 use opterius_host::problem::Problem;
+use opterius_host::request::backup::BackupName;
+use opterius_host::request::values::Username;
 
 /// The hidden directory.
 const HIDDEN: &std::ffi::CStr = c".opterius-restore";
@@ -28,6 +34,38 @@ pub enum Selection {
     All,
     /// These, and what is below them: paths relative to the home.
     Some(Vec<String>),
+}
+
+/// An open backup, and the locks of its restoration.
+pub struct Opened<'a> {
+    /// The account.
+    pub owner: Owner<'a>,
+    /// The account's directory of backups.
+    pub directory: BackupDirectory,
+    /// What is known about the backup.
+    pub manifest: Manifest,
+    /// The backup, whose checksum is right.
+    pub archive: File,
+    _in_use: InUse,
+    _slot: Lock,
+}
+
+/// Opens a backup for its restoration.
+///
+/// # Errors
+/// There is no such account or backup, it is damaged, or too many backups and restorations are going on.
+pub fn open<'a>(
+    host: &'a Host,
+    username: &Username,
+    filename: &BackupName,
+    deadline: Deadline,
+) -> Result<Opened<'a>, Problem> {
+    let owner = Owner::of(host, username)?;
+    let directory = BackupDirectory::of(host, username)?;
+    let manifest = Manifest::read(&directory, filename)?;
+    let (in_use, slot) = (directory.take()?, lock::backup(host)?);
+    let archive = manifest.verified(&directory, filename, deadline)?;
+    Ok(Opened { owner, directory, manifest, archive, _in_use: in_use, _slot: slot })
 }
 
 /// Restores files from an open backup, whose files have `size` bytes altogether.

@@ -109,7 +109,7 @@ pub fn delete(host: &Host, account: &Username, deadline: Deadline) -> Result<Vec
             ))
         })?;
         let users = owned.users();
-        // Nobody opens again what is about to be deleted.
+        // First the users, so that they do not reconnect to a database that is being deleted.
         server.set_locked(&users, true)?;
         warnings.extend(end_connections(&*server, &users, deadline)?);
         for database in &owned.databases {

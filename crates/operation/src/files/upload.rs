@@ -1,4 +1,4 @@
-//! The file of an upload. It has no name while the Agent writes to it, so that whatever ends the upload leaves nothing.
+//! The file of an upload. It has no name while the Agent writes to it, so an interrupted upload leaves nothing behind.
 
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -42,7 +42,7 @@ impl Perform for AccountStats {
 
         let home = usage::measure(&host.path("/home"), request.username.as_str(), deadline)?;
         let mail = sizes(host, MAIL, own.iter().map(|domain| domain.as_str()), deadline)?;
-        // Those of the register: the Panel's list can name anyone's.
+        // Those of the register: the Panel's list can name databases of other accounts.
         let (databases, warnings) = databases::size(host, &request.username, deadline)?;
         let traffic = traffic(host, &own, SystemClock.wall(), deadline)?;
         let total = traffic.values().fold(0_u64, |sum, site| sum.saturating_add(site.bytes));

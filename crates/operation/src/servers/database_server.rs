@@ -74,6 +74,17 @@ pub trait DatabaseServer {
     /// It does not answer.
     fn has_database(&self, database: &PrefixedName) -> Result<bool, Problem>;
 
+    /// Checks that it has this database.
+    ///
+    /// # Errors
+    /// It does not, or does not answer.
+    fn require_database(&self, database: &PrefixedName) -> Result<(), Problem> {
+        if self.has_database(database)? {
+            return Ok(());
+        }
+        Err(Problem::NotFound(format!("{} has no database “{database}”.", self.engine())))
+    }
+
     /// Users without an own name, or of these other accounts, who could use a new database of this name.
     ///
     /// # Errors
@@ -159,6 +170,11 @@ pub trait DatabaseServer {
     /// # Errors
     /// It does not answer.
     fn disconnect(&self, users: &[DatabaseUser]) -> Result<u64, Problem>;
+}
+
+/// The number that is the only value of a query; 0 if it is none.
+pub fn counted(rows: &[Vec<String>]) -> u64 {
+    rows.iter().flatten().next().and_then(|count| count.parse().ok()).unwrap_or(0)
 }
 
 /// Checks that a server's own user, or root, listens on its socket.

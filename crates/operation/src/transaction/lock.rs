@@ -32,7 +32,7 @@ pub fn certificates(host: &Host, deadline: Deadline) -> Result<Lock, Problem> {
     take(host, "certificates.lock", deadline)
 }
 
-/// Takes one of the places for backups and restorations: more than two at a time would leave nothing of the disk to the sites.
+/// Takes one of the places for backups and restorations: more than two at a time would slow down the sites' disk.
 ///
 /// # Errors
 /// All are taken.

@@ -1,5 +1,5 @@
-//! The programs that compress and decompress. They run as a user that no one has, with the streams that they get and nothing
-//! else: a hostile archive may take them over, and then has what it had before. Accounts cannot reach them either.
+//! The programs that compress and decompress. They run as an unused user, and get their streams and nothing else: a hostile
+//! archive may take them over, and then has what it had before. Accounts cannot reach them either.
 
 use std::os::fd::OwnedFd;
 

@@ -21,7 +21,7 @@ use opterius_host::problem::Problem;
 /// Writes what is at `place`, with everything in it, under its own name.
 ///
 /// # Errors
-/// A limit is exceeded, the deadline has passed, or nobody reads the stream.
+/// A limit is exceeded, the deadline has passed, or the stream cannot be written to.
 pub fn pack(place: &Place, stream: impl Write, deadline: Deadline) -> Result<Summary, Problem> {
     let mut packing = Packing { stream, summary: Summary::within(Limits::ARCHIVE), pending: 0, deadline };
     let first = packing.add(&place.directory, &place.name, b"", 0)?;

@@ -1,6 +1,6 @@
 //! Users of MariaDB who exist for a dump or a restoration, and what they can do. A tenant's view or trigger can call a function
-//! that acts as whoever uses it, also in the moment in which a table has become a view: so neither root nor anyone who can use
-//! more than the one database ever reads a tenant's tables, or runs what is in a dump.
+//! that runs with its caller's privileges, and a table can become a view at any moment: so neither root nor any user with
+//! another database reads a tenant's tables, or runs a dump.
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
@@ -14,7 +14,7 @@ use opterius_host::tool::Tool;
 
 /// A user of ours. The colon is in no name of an account's user.
 #[derive(Clone, Copy)]
-pub(super) enum Helper {
+pub(super) enum TaskUser {
     /// Reads tables, views, triggers and events.
     Dump,
     /// Reads routines, whose texts are in a table of the server's with those of all databases: so this one reads nothing else.
@@ -23,7 +23,7 @@ pub(super) enum Helper {
     Owner,
 }
 
-impl Helper {
+impl TaskUser {
     pub(super) const ALL: [Self; 3] = [Self::Dump, Self::Routines, Self::Owner];
 
     /// The user's name.

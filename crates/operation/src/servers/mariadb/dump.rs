@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::servers::confined::random_password;
 use crate::servers::database_server::DatabaseServer;
 use crate::servers::mariadb::client::{MariaDb, pattern};
-use crate::servers::mariadb::confinement::{Helper, client, create_user, drop_user, grant_all};
+use crate::servers::mariadb::confinement::{TaskUser, client, create_user, drop_user, grant_all};
 use crate::servers::mariadb::dump_file::{self, Characters};
 use opterius_base::deadline::Deadline;
 use opterius_base::secret::Secret;
@@ -33,7 +33,7 @@ impl MariaDb {
     pub(super) fn write_dump(&self, database: &PrefixedName, file: File) -> Result<(), Problem> {
         let characters = self.characters(database)?;
         let password = random_password()?;
-        let (dump, routines) = (Helper::Dump.of(database), Helper::Routines.of(database));
+        let (dump, routines) = (TaskUser::Dump.of(database), TaskUser::Routines.of(database));
         let users = format!(
             "{}{}{}{}GRANT EXECUTE ON `{}`.* TO '{routines}'@'localhost';\nGRANT SELECT ON mysql.proc TO \
              '{routines}'@'localhost';\n",
@@ -70,9 +70,7 @@ impl MariaDb {
     }
 
     fn characters(&self, database: &PrefixedName) -> Result<Characters, Problem> {
-        if !self.has_database(database)? {
-            return Err(Problem::NotFound(format!("MariaDB has no database “{database}”.")));
-        }
+        self.require_database(database)?;
         let rows = self.rows(&format!(
             "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE BINARY \
              SCHEMA_NAME = BINARY '{database}';\n"

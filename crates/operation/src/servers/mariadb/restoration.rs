@@ -7,7 +7,7 @@ use std::thread;
 use crate::servers::confined::random_password;
 use crate::servers::database_server::DatabaseUser;
 use crate::servers::mariadb::client::{LOCK_TIME, MAX_MESSAGE, MariaDb, pattern, problem};
-use crate::servers::mariadb::confinement::{Helper, client, create_user, drop_user, grant_all, staging};
+use crate::servers::mariadb::confinement::{TaskUser, client, create_user, drop_user, grant_all, staging};
 use crate::servers::mariadb::dump_file::{Dump, copy};
 use opterius_base::secret::Secret;
 use opterius_base::text::one_line;
@@ -35,8 +35,8 @@ const OPTIONS: [&str; 11] = [
 impl MariaDb {
     pub(super) fn read_dump(&self, database: &PrefixedName, dump: &Dump) -> Result<(), Problem> {
         let password = random_password()?;
-        let (owner, staging) = (Helper::Owner.of(database), staging(database));
-        let is_new = !self.has_helper(&owner)?;
+        let (owner, staging) = (TaskUser::Owner.of(database), staging(database));
+        let is_new = !self.has_task_user(&owner)?;
         let began = self.deadline.left();
         let tried = self
             .run(&format!(
@@ -79,7 +79,7 @@ impl MariaDb {
             "--init-command=SET SESSION lock_wait_timeout={LOCK_TIME}, max_statement_time={}",
             self.deadline.left().as_secs().max(1)
         );
-        let output = client("mariadb", "mysql", &Helper::Owner.of(database), password)
+        let output = client("mariadb", "mysql", &TaskUser::Owner.of(database), password)
             .and_then(|tool| tool.args(OPTIONS).args([&limits, target]).descriptor(reader.into()).run(self.deadline));
         // The other end of the pipe is closed by now, so this ends.
         let fed = feed.join().unwrap_or_else(|_| Err(io::Error::other("it was not read")));
@@ -106,7 +106,7 @@ impl MariaDb {
         self.run(&user).map(drop)
     }
 
-    fn has_helper(&self, name: &str) -> Result<bool, Problem> {
+    fn has_task_user(&self, name: &str) -> Result<bool, Problem> {
         let query = format!("SELECT 1 FROM mysql.global_priv WHERE User = '{name}' AND Host = 'localhost';\n");
         Ok(!self.rows(&query)?.is_empty())
     }

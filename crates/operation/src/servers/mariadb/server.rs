@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 
-use crate::servers::database_server::{DatabaseServer, DatabaseUser, Engine};
+use crate::servers::database_server::{DatabaseServer, DatabaseUser, Engine, counted};
 use crate::servers::mariadb::client::{MariaDb, pattern};
-use crate::servers::mariadb::confinement::{Helper, drop_user, identified, staging};
+use crate::servers::mariadb::confinement::{TaskUser, drop_user, identified, staging};
 use crate::servers::mariadb::description::from_hex;
 use crate::servers::mariadb::dump_file::Dump;
 use opterius_base::secret::Secret;
@@ -65,7 +65,7 @@ impl DatabaseServer for MariaDb {
         let mut statements = format!(
             "DROP DATABASE IF EXISTS `{}`;\n{}",
             staging(database),
-            Helper::ALL.map(|helper| drop_user(&helper.of(database))).concat()
+            TaskUser::ALL.map(|helper| drop_user(&helper.of(database))).concat()
         );
         for row in self.rows(&query)? {
             let [user, host, is_escaped] = row.as_slice() else { continue };
@@ -161,7 +161,7 @@ impl DatabaseServer for MariaDb {
             "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER IN ({});\n",
             names(users)
         ))?;
-        let count = rows.iter().flatten().next().and_then(|count| count.parse().ok()).unwrap_or(0);
+        let count = counted(&rows);
         if count > 0 {
             let kill = |user: &DatabaseUser| format!("KILL HARD USER '{}';\n", user.name);
             self.run(&users.iter().map(kill).collect::<String>())?;

@@ -1,5 +1,6 @@
 //! What PostgreSQL says about a database.
 
+use crate::servers::database_server::counted;
 use crate::servers::postgresql::client::{Postgresql, string};
 use crate::servers::postgresql::server::owner;
 use opterius_host::problem::Problem;
@@ -46,7 +47,7 @@ impl Postgresql {
         Ok(Description {
             bytes,
             size,
-            table_count: count.iter().flatten().next().and_then(|count| count.parse().ok()).unwrap_or(0),
+            table_count: counted(&count),
             users: users.into_iter().flatten().filter(is_user).collect(),
         })
     }

@@ -29,9 +29,7 @@ const OPTIONS: [&str; 9] = [
 
 impl Postgresql {
     pub(super) fn write_dump(&self, database: &PrefixedName, output: OwnedFd) -> Result<(), Problem> {
-        if !self.has_database(database)? {
-            return Err(Problem::NotFound(format!("PostgreSQL has no database “{database}”.")));
-        }
+        self.require_database(database)?;
         let login = self.create_login(database)?;
         let written = self
             .run_as(&login, "pg_dump", |tool| tool.args(OPTIONS).arg(format!("--dbname={database}")).output_to(output));

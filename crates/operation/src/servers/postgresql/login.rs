@@ -1,6 +1,6 @@
 //! A role that can log in and exists for a dump or a restoration. A session of `postgres` could always return to being that
 //! superuser, whatever role it has taken on, so what concerns a tenant's tables and the statements of a dump gets a session of
-//! its own. Over the socket, Debian's PostgreSQL lets nobody in with a password; on the loopback address it does.
+//! its own. Over the socket, Debian's PostgreSQL accepts no passwords; on the loopback address it does.
 
 use std::fs;
 use std::path::Path;
@@ -87,7 +87,7 @@ impl Postgresql {
         }
         if ["authentication failed", "no pg_hba.conf entry"].iter().any(|words| output.stderr.contains(words)) {
             return Err(Problem::Unavailable(format!(
-                "PostgreSQL lets nobody in with a password at 127.0.0.1. In pg_hba.conf, it needs the line: host all all \
+                "PostgreSQL accepts no passwords at 127.0.0.1. Add this line to pg_hba.conf: host all all \
                  127.0.0.1/32 scram-sha-256 ({})",
                 output.complaint()
             )));

@@ -37,9 +37,7 @@ fn old(database: &PrefixedName) -> String {
 
 impl Postgresql {
     pub(super) fn read_dump(&self, database: &PrefixedName, dump: OwnedFd) -> Result<(), Problem> {
-        if !self.has_database(database)? {
-            return Err(Problem::NotFound(format!("PostgreSQL has no database “{database}”.")));
-        }
+        self.require_database(database)?;
         self.drop_remains(database)?;
         let restored = self.fill(database, dump).and_then(|()| self.swap(database));
         restored.and(self.cleanup().drop_remains(database))
@@ -52,7 +50,7 @@ impl Postgresql {
         self.drop_login(database)
     }
 
-    /// Restores into a new database. Nobody but the role for this task gets in before its content belongs to the owner.
+    /// Restores into a new database. Only the role for this task can connect before its content belongs to the owner.
     fn fill(&self, database: &PrefixedName, dump: OwnedFd) -> Result<(), Problem> {
         let failed = |error| Problem::failed("The dump of the database cannot be read", error);
         let new = new(database);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 
-use crate::servers::database_server::{DatabaseServer, DatabaseUser, Engine};
+use crate::servers::database_server::{DatabaseServer, DatabaseUser, Engine, counted};
 use crate::servers::postgresql::client::{MAINTENANCE, Postgresql, string};
 use opterius_base::secret::Secret;
 use opterius_host::problem::Problem;
@@ -44,7 +44,7 @@ impl Postgresql {
             "SELECT COALESCE(SUM(pg_database_size(oid)), 0) FROM pg_database WHERE datname IN ({});\n",
             strings(databases)
         );
-        Ok(self.rows(&query)?.iter().flatten().next().and_then(|size| size.parse().ok()).unwrap_or(0))
+        Ok(counted(&self.rows(&query)?))
     }
 }
 
@@ -77,7 +77,7 @@ impl DatabaseServer for Postgresql {
                 ),
             )?;
         }
-        // Nobody gets in before the others are kept out.
+        // It accepts no connections until the other roles have lost their privileges.
         self.run(
             MAINTENANCE,
             &format!(
@@ -179,6 +179,6 @@ impl DatabaseServer for Postgresql {
             "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename IN ({});\n",
             names(users)
         ))?;
-        Ok(rows.iter().flatten().next().and_then(|count| count.parse().ok()).unwrap_or(0))
+        Ok(counted(&rows))
     }
 }
