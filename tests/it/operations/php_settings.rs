@@ -121,7 +121,7 @@ fn php_runs_with_a_sites_settings() {
 }
 
 /// A second PHP, as a copy of the first.
-const SECOND_PHP: &str = r"cp /usr/sbin/php-fpm8.2 /usr/sbin/php-fpm8.3; cp -a /etc/php/8.2 /etc/php/8.3
+pub(super) const SECOND_PHP: &str = r"cp /usr/sbin/php-fpm8.2 /usr/sbin/php-fpm8.3; cp -a /etc/php/8.2 /etc/php/8.3
     sed -i 's/8\.2/8.3/g' /etc/php/8.3/fpm/php-fpm.conf /etc/php/8.3/fpm/pool.d/www.conf
     sed 's/8\.2/8.3/g' /lib/systemd/system/php8.2-fpm.service >/etc/systemd/system/php8.3-fpm.service
     systemctl daemon-reload; systemctl start php8.3-fpm";

@@ -1,8 +1,9 @@
 //! Changes of a site's settings, killed at any tool: a repeat completes them, and another account's site stays as it is.
 
+use super::php_settings::SECOND_PHP;
 use super::tampering::{Fault, Tampered};
 use super::{hosting, publish, shows, state};
-use crate::support::machine::on_a_machine;
+use crate::support::machine::{on_a_machine, run};
 use crate::support::panel::{Answer, PHP, Panel};
 use serde_json::{Value, json};
 
@@ -30,6 +31,7 @@ fn changes() -> Vec<(&'static str, Value, &'static str, Value)> {
         })
     };
     let directives = |text: &str| json!({"domain": "alice.example", "directives": text});
+    let version = |old: &str, new: &str| json!({"domain": "alice.example", "username": "alice", "old_version": old, "new_version": new});
     let extension = |enable: bool| json!({"version": PHP, "extension": "shmop", "enable": enable});
     vec![
         ("/domains/alias-add", alias.clone(), "/domains/alias-remove", alias),
@@ -38,6 +40,7 @@ fn changes() -> Vec<(&'static str, Value, &'static str, Value)> {
         ("/domains/hotlink/set", hotlink(true), "/domains/hotlink/set", hotlink(false)),
         ("/domains/custom-nginx", directives("etag off;"), "/domains/custom-nginx", directives("")),
         ("/php/config", php("64M", "exec"), "/php/config", php("", "")),
+        ("/php/switch-version", version(PHP, "8.3"), "/php/switch-version", version("8.3", PHP)),
         ("/php/extensions", extension(false), "/php/extensions", extension(true)),
     ]
 }
@@ -45,6 +48,7 @@ fn changes() -> Vec<(&'static str, Value, &'static str, Value)> {
 #[test]
 fn changes_of_settings_killed_at_any_tool_are_completed_by_a_repeat() {
     on_a_machine(changes_of_settings_killed_at_any_tool_are_completed_by_a_repeat, || {
+        run(SECOND_PHP);
         let panel = hosting(5);
         for name in ["alice", "bob"] {
             panel.created(name, &format!("{name}.example"));
