@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crossbeam_channel::after;
 use rusqlite::OpenFlags;
 
 use super::super::connection::inspect;
@@ -13,9 +14,13 @@ use super::super::integrity::defects;
 use super::super::location::Location;
 use super::super::schema::MIGRATIONS;
 use super::super::server_database;
+use opterius_base::deadline::Deadline;
 
-/// How long a file waits for the end of another command.
+/// How long to wait for the end of another command, and for sessions that a stopped license server has just left.
 const BUSY_TIME: Duration = Duration::from_secs(2);
+
+/// Time between two looks at the sessions.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The sessions of this role in the database, but for this one. A license server keeps its own open.
 const SESSIONS: &str = "SELECT count(*) FROM pg_catalog.pg_stat_activity
@@ -76,16 +81,26 @@ fn begin_file<'c>(connection: &'c Connection, path: &Path) -> Result<Transaction
 }
 
 fn begin_on_server<'c>(connection: &'c Connection, server: &Server) -> Result<Transaction<'c>, Error> {
-    let transaction = connection.begin_read()?;
-    let sessions: u32 = connection.query_row(SESSIONS, &[], |row| row.get(0))?;
-    if sessions > 0 {
+    let deadline = Deadline::within(BUSY_TIME);
+    let transaction = loop {
+        let transaction = connection.begin_read()?;
+        let sessions: u32 = connection.query_row(SESSIONS, &[], |row| row.get(0))?;
+        if sessions == 0 {
+            break transaction;
+        }
+        if !deadline.is_over() {
+            // A transaction always sees the sessions of its first look.
+            drop(transaction);
+            let _ = after(PAUSE).recv();
+            continue;
+        }
         return Err(Error::Unavailable(format!(
             "{server}: {sessions} other sessions of the same user are connected, such as those of license servers. Nothing was \
              copied: what they change now would be lost. Stop them on all machines: systemctl stop opterius-license-server \
              opterius-license-server-deliver. To see the sessions: SELECT * FROM pg_stat_activity WHERE datname = \
              current_database()"
         )));
-    }
+    };
     // An instance that starts now makes no change until the copy is complete.
     if connection.keep_unchanged()? {
         Ok(transaction)
