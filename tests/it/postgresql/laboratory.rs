@@ -157,10 +157,12 @@ fn a_proxy_stalls_cuts_and_refuses_connections() {
     let port = || Cluster::tcp_psql(proxy.port(), "SHOW port").map_err(|_| ());
     let of = |cluster: &Cluster| Ok(cluster.port().to_string());
     assert_eq!(port(), of(&first));
+    let sessions = || first.psql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'opterius'");
+    assert!(eventually(SOON, || sessions() == "0"));
     std::thread::scope(|scope| {
         proxy.stall();
         let waiting = scope.spawn(port);
-        assert_eq!(first.psql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'opterius'"), "0");
+        assert_eq!(sessions(), "0");
         assert!(!waiting.is_finished());
         proxy.resume();
         assert_eq!(waiting.join().unwrap(), of(&first));

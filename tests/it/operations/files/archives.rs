@@ -170,7 +170,8 @@ fn bombs_are_stopped_by_what_they_unpack_and_leave_nothing() {
     );
     let before = names(&panel, "");
     for (name, words) in [("zeros.zip", "bytes"), ("zeros.tar.gz", "bytes"), ("many.tgz", "100000 files")] {
-        let refused = archive(&panel, name);
+        // On a busy machine, the time limit can come first. It leaves nothing either.
+        let refused = (0..3).map(|_| archive(&panel, name)).find(|answer| answer.status != 504).unwrap();
         refused.refuses(409, "conflict");
         assert!(refused.body["error"].as_str().unwrap().contains(words), "{name}: {refused:?}");
         assert_eq!(names(&panel, ""), before, "{name}");
