@@ -55,7 +55,7 @@ fn hosting(max_accounts: u64) -> Panel {
 }
 
 /// The response that a visitor of the site gets.
-fn page(domain: &str, target: &str) -> Response {
+pub(crate) fn page(domain: &str, target: &str) -> Response {
     let mut connection = Connection::open(80).unwrap();
     let request = Request::get(target).header("Host", domain).header("Connection", "close");
     // Use HTTP/1.0, in which a body without a length ends with the connection.

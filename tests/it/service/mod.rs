@@ -9,4 +9,5 @@ mod installation;
 mod license_server;
 mod life;
 mod permissions;
+mod php;
 mod units;
