@@ -289,7 +289,7 @@ fn large_uploads_need_no_memory_and_delay_no_status() {
 }
 
 /// Sets a flag when it is dropped.
-struct Ending<'a>(&'a AtomicBool);
+pub(super) struct Ending<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {

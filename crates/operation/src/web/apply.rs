@@ -238,12 +238,9 @@ fn load(transaction: &mut Transaction<'_>, deadline: Deadline) -> Result<Load, P
     let mut has_remedy = true;
     loop {
         let loaded = nginx::load::load(transaction.host(), deadline);
-        let complaint = match &loaded {
-            Ok(Load::Refused(lines)) => lines.join("; "),
-            Err(problem) => problem.message(),
-            Ok(_) => return loaded,
-        };
-        if !has_remedy || !remedy(transaction, &complaint, deadline)? {
+        // Not what the log says, which clients write into as well.
+        let Err(problem) = &loaded else { return loaded };
+        if !has_remedy || !remedy(transaction, &problem.message(), deadline)? {
             return loaded;
         }
         has_remedy = false;

@@ -7,3 +7,4 @@ pub(crate) mod flood;
 mod log_rotation;
 mod pages;
 mod traps;
+mod web_server;

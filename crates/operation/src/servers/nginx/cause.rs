@@ -35,9 +35,6 @@ pub fn of_refusal(lines: &[String]) -> String {
         ports.push(address.port());
         sentence.push_str(&holder(address));
     }
-    if let Some(hook) = lines.iter().find_map(|line| hook_in(line)) {
-        sentence.push_str(&format!(" {hook} is included for the administrator: correct it, or move it away."));
-    }
     sentence
 }
 
@@ -74,6 +71,9 @@ fn hook_in(line: &str) -> Option<&str> {
 /// nginx's message, with the place of the fault if nginx does not name it: it says only which log or certificate it cannot
 /// open.
 pub fn located(host: &Host, message: &str) -> String {
+    if let Some(hook) = hook_in(message) {
+        return format!("{message} {hook} is included for the administrator: correct it, or move it away.");
+    }
     let opened = message.split('"').find(|part| part.starts_with('/'));
     let lacks_place = message.contains(" failed (") && !message.contains(" in /");
     let Some(opened) = opened.filter(|_| lacks_place) else { return message.to_owned() };
@@ -156,6 +156,7 @@ fn has_name(text: &[u8], name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Tree;
 
     #[test]
     fn a_held_port_and_a_broken_hook_are_named() {
@@ -165,7 +166,7 @@ mod tests {
         assert_eq!(address_in_use("bind() to 0.0.0.0:443 failed (13: Permission denied)"), None);
         let line = "unknown directive \"x\" in /etc/opterius/nginx.d/a.example.conf:3";
         assert_eq!(hook_in(line), Some("/etc/opterius/nginx.d/a.example.conf"));
-        assert!(of_refusal(&[line.to_owned()]).contains("correct it"));
+        assert!(located(&Tree::new().host, line).contains("correct it"));
         assert!(of_refusal(&[]).contains("nginx -t"));
     }
 

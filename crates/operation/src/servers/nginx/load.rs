@@ -27,6 +27,9 @@ const TIME_PER_FILE: Duration = Duration::from_millis(10);
 /// The interval between looks at the processes.
 const INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
 
+/// Length of the time at the start of a line, in bytes.
+const TIME_STAMP: usize = "2026/11/28 12:00:00".len();
+
 /// Largest part of the error log that is read after a reload, in bytes.
 const MAX_LOG: u64 = 256 * 1024;
 
@@ -37,14 +40,15 @@ pub enum Load {
     Done,
     /// nginx does not run. The files were tested.
     NotRunning,
-    /// nginx still uses its previous configuration. The lines of its error log say why, if it can be read.
+    /// nginx accepts the files, and still uses its previous configuration. The lines of its error log may say why, such as a port
+    /// that is taken. Visitors can write such lines, too.
     Refused(Vec<String>),
 }
 
 /// Loads the configuration on disk.
 ///
 /// # Errors
-/// nginx rejected the configuration when it was tested, or would wait for one of its files.
+/// nginx rejects the configuration, or would wait for one of its files.
 pub fn load(host: &Host, deadline: Deadline) -> Result<Load, Problem> {
     check_kinds(host)?;
     let masters = Master::all(host);
@@ -58,7 +62,7 @@ pub fn load(host: &Host, deadline: Deadline) -> Result<Load, Problem> {
         return Ok(Load::NotRunning);
     }
     for mut reload in reloads {
-        if let Load::Refused(lines) = reload.wait(deadline) {
+        if let Load::Refused(lines) = reload.wait(host, deadline)? {
             return Ok(Load::Refused(lines));
         }
     }
@@ -97,16 +101,19 @@ impl Reload {
         Self { master, children: master.children(), log: Log::at_its_end(master) }
     }
 
-    fn wait(&mut self, deadline: Deadline) -> Load {
+    fn wait(&mut self, host: &Host, deadline: Deadline) -> Result<Load, Problem> {
+        let mut is_tested = false;
         loop {
-            if self.log.as_mut().is_some_and(Log::is_refusal) || !self.master.is_running() {
-                return Load::Refused(self.lines());
+            // nginx writes into its log what clients send, so only a test says that it is nginx that complains, and of what.
+            if self.log.as_mut().is_some_and(Log::is_refusal) && !is_tested {
+                test(host, deadline)?;
+                is_tested = true;
             }
             if self.is_done() {
-                return Load::Done;
+                return Ok(Load::Done);
             }
-            if deadline.is_over() {
-                return Load::Refused(self.lines());
+            if deadline.is_over() || !self.master.is_running() {
+                return Ok(Load::Refused(self.lines()));
             }
             let _ = poll(&mut [], Some(&INTERVAL));
         }
@@ -146,7 +153,9 @@ impl Log {
         while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.unfinished.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line).into_owned();
-            let Some((_, message)) = line.trim_end().split_once(&self.mark) else { continue };
+            let Some(message) = line.trim_end().get(TIME_STAMP..).and_then(|rest| rest.strip_prefix(&self.mark)) else {
+                continue;
+            };
             if !self.emergencies.iter().any(|known| known == message) {
                 self.emergencies.push(message.to_owned());
             }
@@ -177,6 +186,7 @@ mod tests {
             log.is_refusal()
         };
         assert!(!is_refusal_after("2026/11/28 12:00:00 [emerg] 8#8: of a test\n2026/11/28 [notice] 7#7: x\n"));
+        assert!(!is_refusal_after("2026/11/28 12:00:00 [error] 9#9: *1 of a client, referrer: \"x [emerg] 7#7: x\"\n"));
         assert!(!is_refusal_after(
             "2026/11/28 12:00:00 [emerg] 7#7: bind() to 0.0.0.0:443 failed (98: Address in use)\n"
         ));
