@@ -8,14 +8,11 @@ use opterius_operation::web::hook::Hook;
 use super::nginx::directives;
 
 /// Everything that can be in the result, independent of the product's own list.
-const ALLOWED: [&str; 32] = [
+const ALLOWED: [&str; 29] = [
     "absolute_redirect",
     "add_header",
     "allow",
     "autoindex",
-    "autoindex_exact_size",
-    "autoindex_format",
-    "autoindex_localtime",
     "charset",
     "client_max_body_size",
     "default_type",

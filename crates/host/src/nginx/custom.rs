@@ -16,6 +16,13 @@ const MAX_TEXT: usize = 10_000;
 /// The most directives, including those in locations.
 const MAX_DIRECTIVES: usize = 500;
 
+/// Longest path of a location, in bytes: nginx keeps the length in one byte, and would compare the start alone.
+pub const MAX_LOCATION: usize = 255;
+
+/// The most variables in all parameters: each can be as long as a request, and nginx looks for the name of each `$arg_NAME` among
+/// all of the server.
+const MAX_VARIABLES: usize = 50;
+
 /// A tenant's directives, all of which are allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Custom {
@@ -66,6 +73,9 @@ impl Custom {
         let in_locations = custom.locations.iter().map(|location| location.directives.len());
         if in_locations.sum::<usize>().saturating_add(custom.directives.len()) > MAX_DIRECTIVES {
             return Err(refuse(format!("must have at most {MAX_DIRECTIVES} directives")));
+        }
+        if text.matches('$').count() > MAX_VARIABLES {
+            return Err(refuse(format!("must have at most {MAX_VARIABLES} dollar signs")));
         }
         Ok(custom)
     }
@@ -150,9 +160,11 @@ fn place(words: &[String]) -> Result<(bool, String), String> {
         }
     };
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~%+,@!=:".contains(&byte) || byte >= 0x80;
-    if !path.starts_with('/') || !path.bytes().all(is_plain) || path.len() > 1024 || path.contains("//") {
-        return Err("the path of a location must start with a slash, and consist of letters, digits and common signs"
-            .to_owned());
+    if !path.starts_with('/') || !path.bytes().all(is_plain) || path.len() > MAX_LOCATION || path.contains("//") {
+        return Err(format!(
+            "the path of a location must start with a slash, consist of letters, digits and common signs, and have at most \
+             {MAX_LOCATION} bytes"
+        ));
     }
     if OWN_PATHS.iter().any(|own| path.starts_with(own)) {
         return Err("the Agent itself answers requests for this path".to_owned());

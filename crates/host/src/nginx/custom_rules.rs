@@ -29,10 +29,8 @@ macro_rules! rules {
         &[
             ("absolute_redirect", once(|words| on_off(words))),
             ("add_header", often(header)),
-            ("autoindex", once(|words| on_off(words))),
-            ("autoindex_exact_size", once(|words| on_off(words))),
-            ("autoindex_format", once(|words| one_of(words, &["html", "json", "xml"]))),
-            ("autoindex_localtime", once(|words| on_off(words))),
+            // It opens a directory again after it was checked for links, and reads a large one while all visitors wait.
+            ("autoindex", once(|words| one_of(words, &["off"]))),
             ("charset", once(charset)),
             ("client_max_body_size", once(|words| size(words, MAX_BODY))),
             ("default_type", once(|words| mime(words, 1))),

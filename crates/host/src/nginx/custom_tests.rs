@@ -20,7 +20,7 @@ fn what_people_need_is_allowed() {
         "error_page 404 /404.html; error_page 500 502 503 504 /50x.html; error_page 403 =200 /x.php?y=1;",
         "allow 192.0.2.0/24; allow 2001:db8::/32; deny all;",
         "location / { try_files $uri $uri/ /index.php?$args; }",
-        "location /static/ {\n    expires max;\n    autoindex on; # list\n}\nlocation = /health { return 200 \"ok\"; }",
+        "location /static/ {\n    expires max;\n    autoindex off; # list\n}\nlocation = /health { return 200 \"ok\"; }",
         "location /old/ { rewrite ^/old/(.*)$ /new/$1 permanent; }",
         "location = /x { return 301 https://b.example$request_uri; }",
         "location /shop { rewrite \"^/shop/([0-9]+)$\" /shop.php?id=$1 last; index shop.html; limit_rate 100k; }",
@@ -75,6 +75,8 @@ fn everything_else_is_refused_with_its_line() {
         (1, "location = /.well-known/opterius-agent/x { etag on; }"),
         (1, "location x { etag on; }"),
         (1, "location //x { etag on; }"),
+        // nginx would compare the first 44 bytes.
+        (1, &format!("location = /{} {{ etag on; }}", "a".repeat(299))),
         (2, "location /x { etag on; }\nlocation /x { etag off; }"),
         (1, "location /x { deny all; }"),
         // Sources of scripts, and names of others' locations.
@@ -89,6 +91,19 @@ fn everything_else_is_refused_with_its_line() {
         (1, "location /x { rewrite ^/(.*)(.*)$ /y last; }"),
         (1, "location /x { rewrite ^/(.*)$ http://b.example/ last; }"),
         (1, "location /x { rewrite ^/x$ $1 last; }"),
+        // What grows with each of nginx's ten rounds.
+        (1, "location /a { rewrite ^/a(.*)$ /a$1$1 last; }"),
+        (1, "location /a { rewrite ^/a(.*)$ /a$1?x=$arg_x last; }"),
+        (1, "location /a { rewrite ^/a /a?x=$args last; }"),
+        (1, "location /a { try_files /none /a?$args$args; }"),
+        (1, "error_page 404 /x?$args&$request_uri;"),
+        // Variables by another way.
+        (1, "location /x { try_files $urifoo =404; }"),
+        (1, "location /x { rewrite ^/(.*)$ /$$1host last; }"),
+        (1, "location /x { rewrite ^/(.*)$ /$h$1ost redirect; }"),
+        (1, "error_page +404 /x;"),
+        (1, "autoindex on;"),
+        (1, "autoindex_format json;"),
         // Values.
         (1, "add_header A $ssl_client_raw_cert;"),
         (1, "add_header A $uri;"),
@@ -148,4 +163,11 @@ fn what_is_not_nginxs_language_is_refused_with_its_line() {
     }
     assert!(refusal(&"#".repeat(10_001)).contains("at most 10000 characters"));
     assert!(refusal(&"add_header A b;".repeat(600)).contains("at most 500 directives"));
+}
+
+#[test]
+fn variables_are_few() {
+    let texts = |count: usize| "add_header A $arg_a;\n".repeat(count);
+    assert!(Custom::parse("directives", &texts(MAX_VARIABLES)).is_ok());
+    assert!(refusal(&texts(MAX_VARIABLES + 1)).contains("dollar signs"));
 }

@@ -134,6 +134,18 @@ fn text(word: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Checks a target that is processed like a new request, up to ten times for one visitor. So no more than one part of the request
+/// is repeated in it: with two, a short address would take all memory.
+fn internal(word: &str) -> Result<(), String> {
+    let long = ["$1", "$args", "$query_string", "$request_uri", "$arg_"];
+    if long.iter().map(|name| word.matches(name).count()).sum::<usize>() > 1 {
+        return Err(
+            "can use only one of $1, $args, $query_string, $request_uri and $arg_NAME here, and only once".to_owned()
+        );
+    }
+    Ok(())
+}
+
 /// A header, its value, and perhaps `always`.
 pub(super) fn header(words: &[String]) -> Result<(), String> {
     let (name, value) = match words {
@@ -164,7 +176,10 @@ pub(super) fn status_page(words: &[String]) -> Result<(), String> {
     let Some((page, codes)) = words.split_last().filter(|(_, codes)| !codes.is_empty()) else {
         return Err("must have statuses and the path of a page".to_owned());
     };
-    let is_error = |word: &String| word.parse::<u16>().is_ok_and(|code| (400..=504).contains(&code) && code != 499);
+    let is_error = |word: &String| {
+        word.bytes().all(|byte| byte.is_ascii_digit())
+            && word.parse::<u16>().is_ok_and(|code| (400..=504).contains(&code) && code != 499)
+    };
     let is_status = |word: &&String| {
         word.strip_prefix('=')
             .is_some_and(|code| code.is_empty() || matches!(code, "200" | "403" | "404" | "410" | "503"))
@@ -175,6 +190,7 @@ pub(super) fn status_page(words: &[String]) -> Result<(), String> {
         return Err("must have statuses from 400 to 504, perhaps = or =200, and a path of this site such as /404.html"
             .to_owned());
     }
+    internal(page)?;
     text(page)
 }
 
@@ -193,7 +209,8 @@ pub(super) fn try_files(words: &[String]) -> Result<(), String> {
         return Err("must have files to try, and a path or a status such as =404".to_owned());
     };
     let is_file = |word: &String| {
-        let rest = word.strip_prefix("$uri").unwrap_or(word);
+        let is_name = |sign: char| sign.is_ascii_alphanumeric() || sign == '_';
+        let rest = word.strip_prefix("$uri").filter(|rest| !rest.starts_with(is_name)).unwrap_or(word);
         let is_plain = rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
         let is_path = rest.len() < word.len() || is_local(word);
         is_plain
@@ -206,7 +223,7 @@ pub(super) fn try_files(words: &[String]) -> Result<(), String> {
     }
     match last.strip_prefix('=') {
         Some("404" | "403" | "410" | "503") => Ok(()),
-        None if is_local(last) => text(last),
+        None if is_local(last) => internal(last).and_then(|()| text(last)),
         _ => Err("must end with a path of this site, or with =404".to_owned()),
     }
 }
@@ -258,6 +275,14 @@ pub(super) fn rewrite(words: &[String]) -> Result<(), String> {
     if !(is_local(replacement) || (is_redirect && is_target(replacement))) {
         return Err("must lead to a path of this site, or redirect to an address".to_owned());
     }
-    let without_group = if group.is_some() { replacement.replace("$1", "") } else { replacement.clone() };
+    if !is_redirect {
+        internal(replacement)?;
+        // nginx adds the query by itself.
+        if ["$args", "$query_string", "$request_uri"].iter().any(|name| replacement.contains(name)) {
+            return Err("keeps the query by itself; leave out $args, $query_string and $request_uri".to_owned());
+        }
+    }
+    // A space, so that what is before and after it does not become the name of a variable.
+    let without_group = if group.is_some() { replacement.replace("$1", " ") } else { replacement.clone() };
     text(&without_group)
 }

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::nginx::custom::MAX_LOCATION;
 use crate::problem::Problem;
 use opterius_base::percent;
 
-/// Longest path, in bytes. nginx reads parameters of up to 4 KiB, and special characters can double a path.
-const MAX_PATH: usize = 1024;
+/// Longest path, in bytes after decoding.
+const MAX_PATH: usize = MAX_LOCATION;
 
 /// Longest address, in bytes.
 const MAX_ADDRESS: usize = 2048;

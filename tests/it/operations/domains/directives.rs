@@ -20,7 +20,7 @@ index start.html index.php;
 error_page 404 /404.html;
 error_page 403 =200 /x.php?y=1;
 location / { add_header X-Root yes; }
-location /static/ { expires 30d; add_header X-Static yes; autoindex on; }
+location /static/ { expires 30d; add_header X-Static yes; }
 location /old/ { rewrite ^/old/(.*)\.html$ /x.php?page=$1 last; rewrite ^/old/([0-9]+)$ /static/$1 permanent; }
 location = /hello { default_type text/plain; return 200 "hello $arg_name from $host"; }
 location = /away { return 302 https://b.example$request_uri; }
@@ -119,10 +119,7 @@ fn nginx_accepts_every_directive_that_is_allowed() {
         "add_header A $host always",
         "allow 192.0.2.1",
         "deny 2001:db8::/32",
-        "autoindex on",
-        "autoindex_exact_size off",
-        "autoindex_format json",
-        "autoindex_localtime on",
+        "autoindex off",
         "charset utf-8",
         "charset off",
         "client_max_body_size 1g",
