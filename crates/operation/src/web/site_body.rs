@@ -52,7 +52,9 @@ const COMPRESSION: [(&str, &str); 6] = [
 ];
 
 /// Buffers for the answers of scripts, whose headers can be large, such as many cookies at once.
-const BUFFERS: [(&str, &str); 2] = [("fastcgi_buffer_size", "64k"), ("fastcgi_buffers", "16 16k")];
+/// What a visitor takes slowly waits in a file on the server's disk, outside of any quota; the default limit is 1 GiB.
+const BUFFERS: [(&str, &str); 3] =
+    [("fastcgi_buffer_size", "64k"), ("fastcgi_buffers", "16 16k"), ("fastcgi_max_temp_file_size", "16m")];
 
 /// Files that are never served: dot files (repositories, keys and settings), and what editors, administrators and plugins
 /// leave behind: backups, dumps, and copies of scripts, whose source would be shown.
@@ -106,7 +108,7 @@ pub(super) fn render(host: &Host, view: &View<'_>) -> String {
         redirects = redirects::locations(view.site, &view.settings.redirects),
         pages = custom_directives::error_pages(&view.custom),
         hotlinks = view.settings.hotlink.as_ref().map_or_else(String::new, |protection| {
-            hotlinks::location(protection, &redirects::dollar(view.site), &missing)
+            hotlinks::location(protection, &view.names, &redirects::dollar(view.site), &missing)
         }),
         locations = custom_directives::locations(&view.custom, &missing, redirected),
         page_locations = custom_directives::page_locations(&view.custom, redirected),

@@ -27,7 +27,7 @@ fn other_sites_cannot_show_protected_files() {
             let mut body = json!({
                 "domain": "alice.example", "username": "alice", "document_root": "/home/alice/alice.example/public_html",
                 "htaccess_enabled": false, "enabled": true,
-                "allowed_domains": ["friend.example", "https://www.other.example/", format!("{}.example", "a".repeat(63))],
+                "allowed_domains": ["friend.example", "alice.example", "www.alice.example", "https://www.other.example/", format!("{}.example", "a".repeat(63))],
                 "allowed_extensions": [".JPG", "gif"], "allow_direct": true, "redirect_url": null,
             });
             body.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());

@@ -14,7 +14,7 @@ const TIME: Duration = Duration::from_secs(2);
 const ADDRESSES: [Ipv4Addr; 2] = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2)];
 
 /// Largest part of an answer that is read, in bytes.
-const MAX_ANSWER: u64 = 4096;
+const MAX_ANSWER: u64 = 64 * 1024;
 
 /// The answer to recognize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
