@@ -1,6 +1,6 @@
 //! systemd's socket for notifications, to which every process can write. systemd reads it before anything else, so that a
 //! tenant who fills it keeps systemd from everything, and with it nginx, sshd and others, which ask systemd for users. An
-//! access control list closes it to accounts.
+//! access control list closes it to accounts, and so it does with those to which a flood of connections has the same effect.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,12 @@ use rustix::io::Errno;
 use opterius_host::layout::ACCOUNTS_GROUP;
 use opterius_host::lines;
 
-const SOCKET: &str = "/run/systemd/notify";
+const SOCKETS: [&str; 4] = [
+    "/run/systemd/notify",
+    "/run/systemd/journal/stdout",
+    "/run/systemd/io.system.ManagedOOM",
+    "/run/systemd/userdb/io.systemd.DynamicUser",
+];
 
 /// The setting for users' service managers, and where the package installs it.
 const DROP_IN: &str = "/run/systemd/system/user@.service.d/50-opterius.conf";
@@ -35,23 +40,28 @@ const NO_NUMBER: u32 = u32::MAX;
 /// Largest list that is read, in bytes.
 const MAX_LIST: usize = 4096;
 
-/// Closes the socket of this machine to accounts, until systemd makes a new one. Returns whether it was open.
+/// Closes the sockets of this machine to accounts, until systemd makes new ones. Returns whether one was open.
 pub fn close_to_accounts() -> bool {
     let Some(group) = accounts_group() else { return false };
-    match deny(Path::new(SOCKET), group) {
-        Ok(false) => false,
-        Ok(true) => {
-            warn!("systemd does not answer, so {SOCKET} was closed to accounts until the next start of the server");
-            if let Err(error) = tell_user_managers() {
-                warn!("{DROP_IN}: {error}");
+    let was_open = SOCKETS.map(|socket| match deny(Path::new(socket), group) {
+        Ok(was_open) => {
+            if was_open {
+                warn!("systemd does not answer, so {socket} was closed to accounts until the next start of the server");
             }
-            true
+            was_open
         }
+        // An older systemd has not all of them.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => {
-            warn!("{SOCKET} cannot be closed to accounts: {error}");
+            warn!("{socket} cannot be closed to accounts: {error}");
             false
         }
+    });
+    let was_open = was_open.contains(&true);
+    if was_open && let Err(error) = tell_user_managers() {
+        warn!("{DROP_IN}: {error}");
     }
+    was_open
 }
 
 /// Makes systemd not wait for a report on that socket from the service managers of users. The package has the same file.

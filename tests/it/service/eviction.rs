@@ -12,6 +12,7 @@ use crate::support::panel::site;
 use crate::support::process::START;
 use crate::support::{SOON, eventually};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Instant;
 
 pub(super) fn served() -> Service {
@@ -94,6 +95,11 @@ fn a_flood_of_messages_to_systemd_stops_no_operation() {
         let mut flood: Vec<_> = (0..6).map(|_| python("alice", FLOOD)).collect();
         let send = "import socket; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'STATUS=x', '/run/systemd/notify')";
         assert_eq!(python("alice", send).wait().unwrap().code(), Some(1));
+        for path in ["journal/stdout", "io.system.ManagedOOM", "userdb/io.systemd.DynamicUser"] {
+            let connect = format!("import socket; socket.socket(socket.AF_UNIX).connect('/run/systemd/{path}')");
+            assert!(Path::new("/run/systemd").join(path).exists(), "{path}");
+            assert_eq!(python("alice", &connect).wait().unwrap().code(), Some(1), "{path}");
+        }
         others_go_on(&service);
         service.post("/ssh/toggle-shell", &json!({"username": "bob", "enabled": true})).ok();
         run(&format!("systemctl start user@{}.service", uid("bob")));

@@ -191,6 +191,8 @@ fn service(version: &PhpVersion, program: &Path) -> String {
          # Not notify: scripts could flood systemd's socket for notifications, and it would do nothing else.\n\
          Type=exec\n\
          User=%i\n\
+         # FPM has its own log. The journal's socket is closed to accounts: a flood of connections would stop systemd.\n\
+         StandardOutput=null\n\
          Slice=opterius-php.slice\n\
          Environment=FPM_SOCKETS={listen}=3\n\
          # How many requests of the account are served at the same time, while others wait, and how long each may take.\n\
