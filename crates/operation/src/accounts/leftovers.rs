@@ -1,6 +1,7 @@
 //! What an account leaves outside of its home: temporary files, mounts, System V IPC objects and message queues, and files
 //! of login programs. What cannot be removed is a warning; it fails nothing.
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, OsStr};
 use std::fs;
 use std::ops::Range;
@@ -23,8 +24,14 @@ use opterius_host::tool::Tool;
 use opterius_host::users::register::{FIRST_UID, User};
 use opterius_host::users::subordinate_ids;
 
-/// Time limit for all of it, regardless of the operation's deadline.
+/// Time limit for files, regardless of the operation's deadline.
 const TIME: Duration = Duration::from_secs(8);
+
+/// Time limit for IPC objects.
+const IPC_TIME: Duration = Duration::from_secs(5);
+
+/// How many IPC objects one program removes: an account can have all 32,000 of the server.
+const IPC_BATCH: usize = 500;
 
 /// Time limit for one program.
 const TOOL_TIME: Duration = Duration::from_secs(3);
@@ -69,11 +76,11 @@ impl Owner {
 
 /// Removes what the account left, after its processes have ended. Returns warnings.
 pub fn remove(host: &Host, username: &Username, owner: &Owner) -> Vec<String> {
-    let deadline = Deadline::within(TIME);
     let mut warnings = Vec::new();
     if host.is_machine() {
-        warnings.extend(remove_ipc(owner, deadline));
+        warnings.extend(remove_ipc(owner, Deadline::within(IPC_TIME)));
     }
+    let deadline = Deadline::within(TIME);
     for of_others in [false, true] {
         let mut sweep = Sweep { owner, of_others, deadline, failed: None };
         for (shown, path) in SHARED_TEMPORARY.iter().chain(&SHARED.map(|path| (path, path))) {
@@ -81,6 +88,7 @@ pub fn remove(host: &Host, username: &Username, owner: &Owner) -> Vec<String> {
         }
         warnings.extend(sweep.failed);
     }
+    warnings.dedup();
     let by_name = BY_NAME.iter().map(|directory| host.path(directory).join(username.as_str()));
     for path in by_name.chain([host.path("/run/user").join(owner.uid.to_string())]) {
         warnings.extend(tree::remove(&path, deadline).err().map(|problem| problem.message()));
@@ -138,13 +146,13 @@ impl Sweep<'_> {
                 continue;
             }
             if self.deadline.is_over() {
-                let sentence =
-                    format!("{} was not searched completely for files of uid {}.", path.display(), self.owner.uid);
-                self.failed.get_or_insert(format!(
-                    "{sentence} Run: find {} -uid {} -delete",
-                    path.display(),
-                    self.owner.uid
-                ));
+                self.failed.get_or_insert_with(|| {
+                    format!(
+                        "Not all files of uid {0} in shared directories were deleted in time. Run: find {1} -uid {0} -delete",
+                        self.owner.uid,
+                        SHARED.join(" ")
+                    )
+                });
                 return;
             }
             self.entry(directory, path, name, depth);
@@ -189,13 +197,24 @@ fn remove_ipc(owner: &Owner, deadline: Deadline) -> Option<String> {
             own.map(|object| (*option, object)).collect::<Vec<_>>()
         })
     };
+    let mut by_uid: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     for (option, IpcObject { id, uid }) in objects() {
-        let remove =
-            move || Tool::named("ipcrm")?.args([option, &id.to_string()]).run(deadline.sooner(TOOL_TIME)).map(drop);
-        let _ = run_as_user::run_as(uid, owner.gid, "ipcrm", deadline, remove);
+        by_uid.entry(uid).or_default().push(format!("{option}={id}"));
+    }
+    for (uid, options) in by_uid {
+        for batch in options.chunks(IPC_BATCH).take_while(|_| !deadline.is_over()) {
+            let batch = batch.to_vec();
+            let remove = move || Tool::named("ipcrm")?.args(batch).run(deadline.sooner(TOOL_TIME)).map(drop);
+            let _ = run_as_user::run_as(uid, owner.gid, "ipcrm", deadline, remove);
+        }
     }
     let (option, IpcObject { id, .. }) = objects().next()?;
-    Some(format!("An IPC object of uid {} was not removed. Run: ipcrm {option} {id}", owner.uid))
+    let left = objects().count();
+    Some(format!(
+        "{left} IPC objects of uid {uid} were not removed, such as that of ipcrm {option} {id}. See all of them: grep -w {uid} \
+         /proc/sysvipc/*",
+        uid = owner.uid
+    ))
 }
 
 /// An IPC object.

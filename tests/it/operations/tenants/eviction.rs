@@ -257,7 +257,7 @@ pub(crate) fn leave_files() {
             "echo '@daily true' | crontab -; echo true | at now + 1 hour 2>/dev/null
              for dir in /tmp /var/tmp /dev/shm /tmp/of-bob /tmp/systemd-private-0-x.service-y/tmp; do
                mkdir -p $dir/alices/deep; touch $dir/alices/deep/file $dir/alices-file; ln -s /etc $dir/alices-link; mkfifo $dir/alices-pipe; done
-             perl -e 'shmget(4711, 100, 0600 | 01000) // die $!; semget(4711, 1, 0600 | 01000) // die $!; msgget(4711, 0600 | 01000) // die $!'",
+             perl -e 'shmget(4711, 100, 0600 | 01000) // die $!; semget(4711, 1, 0600 | 01000) // die $!; semget(0, 1, 0600) // die $! for 1..20000; msgget(4711, 0600 | 01000) // die $!'",
         );
 }
 
