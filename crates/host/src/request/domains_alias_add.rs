@@ -20,6 +20,6 @@ impl Operation for AddAlias {
     const PATHS: &'static [&'static str] = &["/domains/alias-add"];
 
     fn parse(fields: &Fields) -> Result<Self, Problem> {
-        Ok(Self { domain: fields.domain("domain")?, alias_domain: fields.domain("alias_domain")? })
+        Ok(Self { domain: fields.domain("domain")?, alias_domain: fields.site_domain("alias_domain")? })
     }
 }

@@ -7,10 +7,6 @@ use crate::request::fields::Fields;
 use crate::request::operation::Operation;
 use crate::request::values::{DocumentRoot, Domain, PhpVersion, Username};
 
-/// Longest domain of a site. File names have at most 255 bytes, and what follows the domain in the names of a site's files
-/// has up to 9 (`.conf.new`).
-const MAX_DOMAIN: usize = 240;
-
 /// Creates a site.
 #[derive(Serialize)]
 pub struct CreateSite {
@@ -32,13 +28,8 @@ impl Operation for CreateSite {
     fn parse(fields: &Fields) -> Result<Self, Problem> {
         let username = fields.username()?;
         let parent = fields.optional_text("parent_domain")?;
-        let domain = fields.domain("domain")?;
-        if domain.as_str().len() > MAX_DOMAIN {
-            let rule = format!("must have at most {MAX_DOMAIN} characters, because files are named after it");
-            return Err(Problem::invalid("domain", rule));
-        }
         Ok(Self {
-            domain,
+            domain: fields.site_domain("domain")?,
             document_root: DocumentRoot::parse("document_root", fields.text("document_root")?, &username)?,
             php_version: PhpVersion::parse("php_version", fields.text("php_version")?)?,
             parent_domain: parent.map(|parent| Domain::parse("parent_domain", parent)).transpose()?,

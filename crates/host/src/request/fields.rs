@@ -5,6 +5,10 @@ use serde_json::{Map, Value};
 use crate::problem::Problem;
 use crate::request::values::{Domain, Username};
 
+/// Longest domain of a site. File names have at most 255 bytes, and what follows the domain in the names of a site's files
+/// has up to 9 (`.conf.new`).
+const MAX_SITE_DOMAIN: usize = 240;
+
 /// The members of a request's JSON object.
 #[derive(Debug)]
 pub struct Fields(Map<String, Value>);
@@ -116,6 +120,19 @@ impl Fields {
     /// It is missing or not a domain.
     pub fn domain(&self, field: &str) -> Result<Domain, Problem> {
         Domain::parse(field, self.text(field)?)
+    }
+
+    /// A required domain that a site is to have.
+    ///
+    /// # Errors
+    /// It is missing, not a domain, or too long for the names of a site's files.
+    pub fn site_domain(&self, field: &str) -> Result<Domain, Problem> {
+        let domain = self.domain(field)?;
+        if domain.as_str().len() > MAX_SITE_DOMAIN {
+            let rule = format!("must have at most {MAX_SITE_DOMAIN} characters, because files are named after it");
+            return Err(Problem::invalid(field, rule));
+        }
+        Ok(domain)
     }
 
     /// The items of a required list. PHP encodes a list with gaps as an object.

@@ -59,7 +59,8 @@ fn check(host: &Host, site: &Site, alias: &Domain, deadline: Deadline) -> Result
             return Err(Problem::Conflict(format!("“{alias}” is served by {path}, which the Agent did not create.")));
         }
     }
-    names::check(host, &NewSite { domain: alias, username: &site.username, has_www: true }, deadline)?;
+    let new = NewSite { field: "alias_domain", domain: alias, username: &site.username, has_www: true };
+    names::check(host, &new, deadline)?;
     match Sites::read(host)?.sites.iter().find(|other| other.claims(alias.as_str())) {
         Some(other) => Err(Problem::Conflict(format!("The site “{}” already answers to “{alias}”.", other.domain))),
         None => Ok(()),

@@ -170,7 +170,8 @@ fn existing_site(host: &Host, request: &CreateSite) -> Result<Option<Site>, Prob
 fn check_domain(host: &Host, request: &CreateSite, deadline: Deadline) -> Result<(), Problem> {
     let name = request.domain.as_str();
     let has_www = request.parent_domain.is_none();
-    names::check(host, &NewSite { domain: &request.domain, username: &request.username, has_www }, deadline)?;
+    let new = NewSite { field: "domain", domain: &request.domain, username: &request.username, has_www };
+    names::check(host, &new, deadline)?;
     // The site of the name without www already answers to it.
     if let Some(site) = name.strip_prefix("www.").and_then(|bare| Domain::parse("domain", bare).ok())
         && let Ok(SiteFile::Managed(site)) = Site::read(host, &site)

@@ -28,6 +28,8 @@ const ANY_NAME: &str = "opterius-agent-asks-for-any-name.invalid";
 
 /// A new site, as far as its names are concerned.
 pub struct NewSite<'a> {
+    /// The field that has its domain.
+    pub field: &'static str,
     /// Its domain.
     pub domain: &'a Domain,
     /// Its account, which may exist.
@@ -44,11 +46,11 @@ pub struct NewSite<'a> {
 pub fn check(host: &Host, site: &NewSite<'_>, deadline: Deadline) -> Result<(), Problem> {
     let domain = site.domain.as_str();
     if let Some(special) = SPECIAL.iter().find(|special| domain.rsplit('.').next() == Some(special)) {
-        return Err(Problem::invalid("domain", format!("must not end in .{special}, which is not on the Internet")));
+        return Err(Problem::invalid(site.field, format!("must not end in .{special}, which is not on the Internet")));
     }
     if PublicSuffixes::read(host).contains(site.domain) {
         let rule = "must not be a public suffix, below which others have their domains (publicsuffix.org)";
-        return Err(Problem::invalid("domain", rule));
+        return Err(Problem::invalid(site.field, rule));
     }
     let names: Vec<String> =
         std::iter::once(domain.to_owned()).chain(site.has_www.then(|| format!("www.{domain}"))).collect();

@@ -58,6 +58,7 @@ fn aliases_have_owners() {
         ("bob.example", "sub.alice.example", 409),
         ("bob.example", "co.uk", 422),
         ("bob.example", "a.localhost", 422),
+        ("bob.example", &format!("{0}.{0}.{0}.{0}.example", "a".repeat(60)), 422),
         // Of the same account, too.
         ("alice.example", "alice.example", 409),
         ("alice.example", "www.alice.example", 409),
@@ -68,6 +69,9 @@ fn aliases_have_owners() {
     ] {
         let answer = alias(&panel, "add", domain, name);
         assert_eq!(answer.status, status, "{domain} {name}: {answer:?}");
+        if status == 422 {
+            assert_eq!(answer.body["field"], "alias_domain", "{answer:?}");
+        }
     }
     // New sites are refused, too.
     for (username, domain) in [
