@@ -21,6 +21,7 @@ mod passwords;
 mod php;
 mod php_settings;
 mod postgres;
+mod postgres_obstacles;
 mod provisioning;
 mod reads;
 mod registers;

@@ -27,7 +27,7 @@ fn create(panel: &Panel, name: &str) -> Answer {
     call(panel, "create", json!({"name": name}))
 }
 
-fn create_user(panel: &Panel, username: &str, database: &str) -> Answer {
+pub(super) fn create_user(panel: &Panel, username: &str, database: &str) -> Answer {
     call(panel, "user-create", json!({"pg_username": username, "password": PASSWORD, "database": database}))
 }
 
@@ -41,7 +41,7 @@ pub(super) fn root(sql: &str) -> String {
 }
 
 /// Runs SQL as a role, over the network with its password; the error, if it fails.
-fn try_as(user: &str, password: &str, database: &str, sql: &str) -> Result<String, String> {
+pub(super) fn try_as(user: &str, password: &str, database: &str, sql: &str) -> Result<String, String> {
     std::fs::write("/run/user.sql", sql).unwrap();
     std::fs::write("/run/user.password", password).unwrap();
     let script = format!(

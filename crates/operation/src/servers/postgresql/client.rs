@@ -1,50 +1,32 @@
-//! The client `psql`. It gets SQL on stdin, reads no file of settings, and finds nothing of its own in our statements: they
-//! consist of names without special characters, and of strings in single quotes.
+//! PostgreSQL, through its client.
 
 use std::path::Path;
 
 use crate::servers::database_server::check_socket;
+use crate::servers::postgresql::obstacles;
+use crate::servers::postgresql::session::{self, MAINTENANCE, USER};
 use opterius_base::deadline::Deadline;
 use opterius_host::host::Host;
 use opterius_host::problem::Problem;
-use opterius_host::tool::{Output, Tool};
+use opterius_host::tool::Output;
 use opterius_host::users::register::Register;
-
-/// The directory of Debian's sockets.
-const DIRECTORY: &str = "/run/postgresql";
 
 /// Where the first cluster listens.
 const SOCKET: &str = "/run/postgresql/.s.PGSQL.5432";
 
-/// The system user and role of the server.
-pub(super) const USER: &str = "postgres";
-
-/// The database for everything that concerns none of an account's.
-pub(super) const MAINTENANCE: &str = "postgres";
-
 /// How to start it.
 const START: &str = "PostgreSQL is not running on this server. Start it: systemctl start postgresql";
 
-/// Settings of a session. They take precedence over those that the owner of a database gave it: no function of a tenant's is
-/// found in place of the system's, strings are quoted as we quote, and no password gets into a log of statements.
-const SETTINGS: [&str; 16] = [
-    "search_path=pg_catalog",
-    "role=none",
-    "standard_conforming_strings=on",
-    "client_min_messages=error",
-    "default_transaction_read_only=off",
-    "default_transaction_isolation=read\\ committed",
-    "lock_timeout=20s",
-    "log_statement=none",
-    "log_duration=off",
-    "log_min_duration_statement=-1",
-    "log_min_duration_sample=-1",
-    "log_transaction_sample_rate=0",
-    "log_min_error_statement=panic",
-    "pg_stat_statements.track=none",
-    "pg_stat_statements.track_utility=off",
-    "pgaudit.log=none",
+/// What a statement says that met a change of another session's.
+const IN_BETWEEN: [&str; 4] = [
+    "tuple concurrently updated",
+    "tuple concurrently deleted",
+    "deadlock detected",
+    "cannot drop a template database",
 ];
+
+/// How often statements are run again.
+const ATTEMPTS: usize = 5;
 
 /// PostgreSQL on this host.
 pub struct Postgresql {
@@ -74,23 +56,22 @@ impl Postgresql {
         Ok(Self { deadline, server: register.user(USER).map(|user| user.uid) })
     }
 
-    /// Runs statements in a database, and stops at the first that fails.
+    /// Runs statements in a database, and stops at the first that fails. They are single ones, a transaction, or such as can be
+    /// repeated: those that meet a change of another session's are run again.
     pub(super) fn run(&self, database: &str, statements: &str) -> Result<String, Problem> {
-        let psql = Host::tool("psql").ok_or_else(|| {
-            Problem::Unavailable("The operation needs psql. Install it: apt-get install postgresql-client".to_owned())
-        })?;
-        let tool = Tool::named("setpriv")?
-            .args(["--reuid", USER, "--regid", USER, "--clear-groups", "--no-new-privs", "--"])
-            .arg(psql)
-            .args(["-X", "-q", "-A", "-t", "-w", "-P", "pager=off", "-F", "\t"])
-            .args(["-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=terse", "-h", DIRECTORY, "-p", "5432", "-U", USER])
-            .args(["-d", database])
-            .env("HOME", "/nonexistent")
-            .env("PGCLIENTENCODING", "UTF8")
-            .env("PGCONNECT_TIMEOUT", "10")
-            .env("PGOPTIONS", self.options());
-        let output = tool.input(statements).run(self.deadline)?;
-        if output.is_success() { Ok(output.stdout) } else { Err(problem(&output)) }
+        let mut attempts = 0..ATTEMPTS;
+        loop {
+            let output = obstacles::end_during(self.deadline, || {
+                session::psql(database, self.deadline)?.input(statements).run(self.deadline)
+            })?;
+            if output.is_success() {
+                return Ok(output.stdout);
+            }
+            let is_in_between = IN_BETWEEN.iter().any(|words| output.stderr.contains(words));
+            if !is_in_between || self.deadline.is_over() || attempts.next().is_none() {
+                return Err(problem(&output));
+            }
+        }
     }
 
     /// The rows of a query whose values contain neither tabs nor ends of lines.
@@ -102,12 +83,6 @@ impl Postgresql {
     pub(super) fn rows_in(&self, database: &str, query: &str) -> Result<Vec<Vec<String>>, Problem> {
         let output = self.run(database, query)?;
         Ok(output.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
-    }
-
-    fn options(&self) -> String {
-        let time = self.deadline.left().as_millis().clamp(1000, 600_000);
-        let settings = SETTINGS.iter().map(|setting| format!("-c {setting} "));
-        settings.chain([format!("-c statement_timeout={time}")]).collect()
     }
 }
 

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::servers::confined::{confined, random_password};
-use crate::servers::postgresql::client::{MAINTENANCE, Postgresql, problem, string};
+use crate::servers::postgresql::client::{Postgresql, problem, string};
 use crate::servers::postgresql::server::owner;
+use crate::servers::postgresql::session::{MAINTENANCE, NO_LIBRARIES};
 use opterius_base::secret::Secret;
 use opterius_host::problem::Problem;
 use opterius_host::request::prefixed_name::{MAX_POSTGRESQL_USER, PrefixedName};
@@ -80,7 +81,8 @@ impl Postgresql {
             .arg(format!("--username={}", login.role))
             .env("PGPASSWORD", login.password.expose())
             .env("PGCLIENTENCODING", "UTF8")
-            .env("PGCONNECT_TIMEOUT", "10");
+            .env("PGCONNECT_TIMEOUT", "10")
+            .env("PGOPTIONS", format!("-c {NO_LIBRARIES}"));
         let output = prepare(tool).run(self.deadline)?;
         if output.is_success() {
             return Ok(());

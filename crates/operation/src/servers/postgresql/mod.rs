@@ -7,8 +7,10 @@ mod client;
 mod description;
 mod dump;
 mod login;
+mod obstacles;
 mod restoration;
 mod roles;
 mod server;
+mod session;
 
 pub use client::{Postgresql, is_installed};

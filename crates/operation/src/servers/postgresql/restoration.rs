@@ -5,8 +5,9 @@ use std::io::{Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 
 use crate::servers::database_server::DatabaseServer;
-use crate::servers::postgresql::client::{MAINTENANCE, Postgresql, string};
+use crate::servers::postgresql::client::{Postgresql, string};
 use crate::servers::postgresql::server::owner;
+use crate::servers::postgresql::session::MAINTENANCE;
 use opterius_base::hex::unhex;
 use opterius_host::problem::Problem;
 use opterius_host::request::prefixed_name::PrefixedName;
@@ -45,8 +46,8 @@ impl Postgresql {
 
     /// Deletes what an interrupted dump or restoration has left.
     pub(super) fn drop_remains(&self, database: &PrefixedName) -> Result<(), Problem> {
-        let drop = |name: String| format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE);\n");
-        self.run(MAINTENANCE, &(drop(new(database)) + &drop(old(database))))?;
+        self.drop_named(&new(database))?;
+        self.drop_named(&old(database))?;
         self.drop_login(database)
     }
 

@@ -1,7 +1,8 @@
 //! Deleting roles. PostgreSQL keeps a role as long as something belongs to it or it has privileges for something, in any
 //! database: another account can give a role privileges for what is its own.
 
-use crate::servers::postgresql::client::{MAINTENANCE, Postgresql, string};
+use crate::servers::postgresql::client::{Postgresql, string};
+use crate::servers::postgresql::session::MAINTENANCE;
 use opterius_base::hex::unhex;
 use opterius_host::problem::Problem;
 

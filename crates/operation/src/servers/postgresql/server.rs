@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 
 use crate::servers::database_server::{DatabaseServer, DatabaseUser, Engine, counted};
-use crate::servers::postgresql::client::{MAINTENANCE, Postgresql, string};
+use crate::servers::postgresql::client::{Postgresql, string};
+use crate::servers::postgresql::session::MAINTENANCE;
 use opterius_base::secret::Secret;
 use opterius_host::problem::Problem;
 use opterius_host::request::prefixed_name::PrefixedName;
@@ -33,6 +34,21 @@ impl Postgresql {
 
     fn has_role(&self, name: &str) -> Result<bool, Problem> {
         self.has(&format!("SELECT 1 FROM pg_roles WHERE rolname = {};\n", string(name)))
+    }
+
+    /// Deletes a database, if it exists, and ends the connections to it.
+    pub(super) fn drop_named(&self, name: &str) -> Result<(), Problem> {
+        if !self.has(&format!("SELECT 1 FROM pg_database WHERE datname = {};\n", string(name)))? {
+            return Ok(());
+        }
+        // Its owner can call it a template, which PostgreSQL does not delete.
+        self.run(
+            MAINTENANCE,
+            &format!(
+                "ALTER DATABASE \"{name}\" IS_TEMPLATE false;\nDROP DATABASE IF EXISTS \"{name}\" WITH (FORCE);\n"
+            ),
+        )
+        .map(drop)
     }
 
     /// The size of these databases, in bytes.
@@ -89,7 +105,7 @@ impl DatabaseServer for Postgresql {
 
     fn drop_database(&self, database: &PrefixedName) -> Result<(), Problem> {
         self.drop_remains(database)?;
-        self.run(MAINTENANCE, &format!("DROP DATABASE IF EXISTS \"{database}\" WITH (FORCE);\n"))?;
+        self.drop_named(database.as_str())?;
         self.drop_role(&owner(database))
     }
 
