@@ -1,9 +1,11 @@
-//! What one account holds in PostgreSQL, and what settings it gives its database, holds up no operation.
+//! What one account holds in PostgreSQL, and what settings it gives its database, holds up no operation on another account, nor
+//! its own suspension.
 
 use std::process::Child;
 
-use super::postgres::{as_user, bobs, create_user, root, shops};
-use crate::support::machine::{on_a_machine, shell_as};
+use super::databases::{root as mariadb, start_mariadb};
+use super::postgres::{as_user, bobs, create_user, root, shops, try_as};
+use crate::support::machine::{on_a_machine, run, shell_as};
 use crate::support::panel::{Answer, Panel};
 use crate::support::{SOON, eventually};
 use serde_json::json;
@@ -82,6 +84,41 @@ fn open_transactions_of_one_account_hold_up_no_other() {
 }
 
 #[test]
+fn an_open_transaction_does_not_keep_its_own_account_from_being_suspended() {
+    on_a_machine(an_open_transaction_does_not_keep_its_own_account_from_being_suspended, || {
+        let panel = shops();
+        create_user(&panel, "bob_web", "bob_shop").ok();
+        let bobs_before = bobs();
+        for sql in HOLDING {
+            let mut holding = held(sql);
+            panel.suspend("alice").ok();
+            assert_eq!(root("SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'alice%'"), "0\n");
+            assert!(try_as("alice_u", "correct horse", "alice_shop", "SELECT 1").is_err());
+            holding.wait().unwrap();
+            panel.unsuspend("alice").ok();
+            assert_eq!(as_user("alice_u", "alice_shop", "SELECT v FROM t"), "7\n");
+        }
+        // An administrator's transaction is not ended: the suspension fails, and no session of hers goes on.
+        let script = "exec setpriv --reuid postgres --regid postgres --clear-groups psql -X -h /run/postgresql -c BEGIN \
+                      -c 'ALTER ROLE alice_u CONNECTION LIMIT 7' -c 'SELECT pg_sleep(45)'";
+        let mut administrator = shell_as("root", script).spawn().unwrap();
+        assert!(eventually(SOON, || root(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(45)%' AND pid <> pg_backend_pid()"
+        ) == "1\n"));
+        let script =
+            "PGPASSWORD='correct horse' exec psql -X -h 127.0.0.1 -U alice_u -d alice_shop -c 'SELECT pg_sleep(600)'";
+        let mut holding = shell_as("root", script).spawn().unwrap();
+        assert!(eventually(SOON, || sleeping() == "1\n"));
+        panel.suspend("alice").refuses(504, "operation_timeout");
+        assert_eq!(sleeping(), "0\n");
+        holding.wait().unwrap();
+        assert!(administrator.wait().unwrap().success());
+        panel.suspend("alice").ok();
+        assert_eq!(bobs(), bobs_before);
+    });
+}
+
+#[test]
 fn settings_of_a_database_keep_no_operation_from_it() {
     on_a_machine(settings_of_a_database_keep_no_operation_from_it, || {
         let panel = shops();
@@ -102,6 +139,28 @@ fn settings_of_a_database_keep_no_operation_from_it() {
         as_user("alice_u", "postgres", hostile);
         panel.delete("alice").ok();
         assert_eq!(root("SELECT datname FROM pg_database WHERE datname LIKE 'alice%'"), "");
+        assert_eq!(bobs(), bobs_before);
+    });
+}
+
+#[test]
+fn a_stopped_server_keeps_nothing_alive_in_the_other() {
+    on_a_machine(a_stopped_server_keeps_nothing_alive_in_the_other, || {
+        let panel = shops();
+        let bobs_before = bobs();
+        start_mariadb();
+        panel.post("/databases/create", &json!({"name": "alice_shop"})).ok();
+        let user =
+            json!({"username": "alice_m", "password": "correct horse", "database": "alice_shop", "host": "localhost"});
+        panel.post("/databases/user-create", &user).ok();
+        run("systemctl stop mariadb");
+        panel.suspend("alice").refuses(503, "operations_unavailable");
+        assert!(try_as("alice_u", "correct horse", "alice_shop", "SELECT 1").is_err());
+        panel.delete("alice").refuses(503, "operations_unavailable");
+        assert_eq!(root("SELECT rolname FROM pg_roles WHERE rolname LIKE 'alice%'"), "");
+        start_mariadb();
+        panel.delete("alice").ok();
+        assert!(!mariadb("SHOW DATABASES").contains("alice"));
         assert_eq!(bobs(), bobs_before);
     });
 }

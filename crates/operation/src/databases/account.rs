@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::event::{Timespec, poll};
 
-use crate::databases::record::{self, Record};
+use crate::databases::record::{self, Owned, Record};
 use crate::databases::server;
 use crate::measure::usage;
 use crate::servers::database_server::{DatabaseServer, DatabaseUser, Engine};
@@ -33,34 +33,67 @@ pub fn suspend(
     account: &Username,
     deadline: Deadline,
 ) -> Result<Vec<String>, Problem> {
+    let mut record = Record::read(transaction.host(), account)?;
+    in_each(|engine| suspend_in(engine, transaction, account, &mut record, deadline))
+}
+
+/// Does it with both servers, also if the first is not running. Returns all warnings, or the first problem.
+fn in_each(mut task: impl FnMut(Engine) -> Result<Vec<String>, Problem>) -> Result<Vec<String>, Problem> {
+    let results = Engine::ALL.map(&mut task);
+    results.into_iter().try_fold(Vec::new(), |mut warnings, result| {
+        warnings.extend(result?);
+        Ok(warnings)
+    })
+}
+
+fn suspend_in(
+    engine: Engine,
+    transaction: &mut Transaction<'_>,
+    account: &Username,
+    record: &mut Record,
+    deadline: Deadline,
+) -> Result<Vec<String>, Problem> {
     let host = transaction.host();
-    let mut record = Record::read(host, account)?;
-    let mut warnings = Vec::new();
-    for engine in Engine::ALL {
-        let users = record.of(engine).users();
-        if users.is_empty() || !server::is_installed(host, engine) {
-            continue;
-        }
-        let server = server::running(host, engine, deadline).map_err(|problem| {
-            let said = problem.message();
-            Problem::Unavailable(format!(
-                "The {engine} users of “{account}” are not locked: {said} Then suspend the account again."
-            ))
-        })?;
-        let unlocked = server.unlocked(&users)?;
-        if !unlocked.is_empty() {
-            // Before it happens: an interrupted suspension must know whom to unlock.
-            record.of_mut(engine).lock(&unlocked);
-            record.write(transaction, account)?;
-            transaction.commit()?;
-            server.set_locked(&unlocked, true)?;
-        }
-        if let Some(user) = server.unlocked(&users)?.first() {
-            return Err(Problem::Failed(format!("{engine} did not lock “{user}”.")));
-        }
-        warnings.extend(end_connections(&*server, &users, deadline)?);
+    let users = record.of(engine).users();
+    if users.is_empty() || !server::is_installed(host, engine) {
+        return Ok(Vec::new());
+    }
+    let server = server::running(host, engine, deadline).map_err(|problem| {
+        let said = problem.message();
+        Problem::Unavailable(format!(
+            "The {engine} users of “{account}” are not locked: {said} Then suspend the account again."
+        ))
+    })?;
+    let unlocked = server.unlocked(&users)?;
+    if !unlocked.is_empty() {
+        // Before it happens: an interrupted suspension must know whom to unlock.
+        record.of_mut(engine).lock(&unlocked);
+        record.write(transaction, account)?;
+        transaction.commit()?;
+    }
+    let warnings = lock_out(&*server, &users, &unlocked, deadline)?;
+    if let Some(user) = server.unlocked(&users)?.first() {
+        return Err(Problem::Failed(format!("{engine} did not lock “{user}”.")));
     }
     Ok(warnings)
+}
+
+/// Locks those of the users who can log in, and ends the connections of all. Returns a warning if some go on.
+fn lock_out(
+    server: &dyn DatabaseServer,
+    users: &[DatabaseUser],
+    unlocked: &[DatabaseUser],
+    deadline: Deadline,
+) -> Result<Vec<String>, Problem> {
+    // They can hold what locking waits for.
+    server.disconnect(users)?;
+    let locked = server.set_locked(unlocked, true);
+    if locked.is_err() {
+        // Who could not be locked has no connection, at least. The first problem says more than one of this.
+        let _ = server.disconnect(users);
+    }
+    locked?;
+    end_connections(server, users, deadline).map(|warning| warning.into_iter().collect())
 }
 
 /// Unlocks the users whom the suspension has locked.
@@ -90,36 +123,41 @@ pub fn unsuspend(transaction: &mut Transaction<'_>, account: &Username, deadline
 /// A server is not running or refuses. Repeating the call completes it.
 pub fn delete(host: &Host, account: &Username, deadline: Deadline) -> Result<Vec<String>, Problem> {
     let record = Record::read(host, account)?;
-    let mut warnings = Vec::new();
-    for engine in Engine::ALL {
-        let owned = record.of(engine);
-        if owned.is_empty() {
-            continue;
-        }
-        if !server::is_installed(host, engine) {
-            warnings
-                .push(format!("{engine} is no longer installed. If it has data on this server, databases are left."));
-            continue;
-        }
-        let server = server::running(host, engine, deadline).map_err(|problem| {
-            let said = problem.message();
-            Problem::Unavailable(format!(
-                "The {engine} databases of “{account}” are left, so its deletion is not complete: {said} Then delete the account \
-                 again."
-            ))
-        })?;
-        let users = owned.users();
-        // First the users, so that they do not reconnect to a database that is being deleted.
-        server.set_locked(&users, true)?;
-        warnings.extend(end_connections(&*server, &users, deadline)?);
-        for database in &owned.databases {
-            server.drop_database(database)?;
-        }
-        for user in &users {
-            server.drop_user(user)?;
-        }
-    }
+    let warnings = in_each(|engine| delete_in(engine, host, account, record.of(engine), deadline))?;
     record::forget(host, account)?;
+    Ok(warnings)
+}
+
+fn delete_in(
+    engine: Engine,
+    host: &Host,
+    account: &Username,
+    owned: &Owned,
+    deadline: Deadline,
+) -> Result<Vec<String>, Problem> {
+    if owned.is_empty() {
+        return Ok(Vec::new());
+    }
+    if !server::is_installed(host, engine) {
+        return Ok(vec![format!(
+            "{engine} is no longer installed. If it has data on this server, databases are left."
+        )]);
+    }
+    let server = server::running(host, engine, deadline).map_err(|problem| {
+        let said = problem.message();
+        Problem::Unavailable(format!(
+            "The {engine} databases of “{account}” are left, so its deletion is not complete: {said} Then delete the account again."
+        ))
+    })?;
+    let users = owned.users();
+    // First the users, so that they do not reconnect to a database that is being deleted.
+    let warnings = lock_out(&*server, &users, &users, deadline)?;
+    for database in &owned.databases {
+        server.drop_database(database)?;
+    }
+    for user in &users {
+        server.drop_user(user)?;
+    }
     Ok(warnings)
 }
 
