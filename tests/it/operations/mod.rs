@@ -16,6 +16,7 @@ mod faults;
 mod files;
 mod interruptions;
 mod limits;
+mod mariadb_obstacles;
 mod ntp_sync;
 mod passwords;
 mod php;

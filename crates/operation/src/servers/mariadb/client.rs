@@ -26,6 +26,9 @@ const START: &str = "MariaDB is not running on this server. Start it: systemctl 
 /// How long a statement waits for tables that others use, in seconds.
 pub(super) const LOCK_TIME: u64 = 20;
 
+/// How long a statement waits for a transaction that has changed a table, in seconds.
+const ROW_LOCK_TIME: u64 = 10;
+
 /// Longest part of an error that a message shows, in characters.
 pub(super) const MAX_MESSAGE: usize = 400;
 
@@ -91,13 +94,15 @@ pub(super) fn installed(name: &'static str, older: &'static str) -> &'static str
     if Host::tool(name).is_some() { name } else { older }
 }
 
-/// What each session begins with: known rules for quotes, nothing in the server's logs of statements, and time limits.
+/// What each session begins with: known rules for quotes, nothing in the server's logs of statements, time limits, and
+/// messages that we recognize.
 fn preamble(left: Duration) -> String {
     let seconds = left.as_secs().max(1);
     format!(
         "SET SESSION sql_mode='', SESSION sql_log_off=1, SESSION slow_query_log=0, SESSION lock_wait_timeout={}, \
-         SESSION max_statement_time={seconds};\n",
-        seconds.min(LOCK_TIME)
+         SESSION innodb_lock_wait_timeout={}, SESSION max_statement_time={seconds}, SESSION lc_messages='en_US';\n",
+        seconds.min(LOCK_TIME),
+        seconds.min(ROW_LOCK_TIME)
     )
 }
 

@@ -69,8 +69,8 @@ impl MariaDb {
             [user, host] => Some((from_hex(user), from_hex(host))),
             _ => None,
         };
-        let own = format!("{database}:");
-        Ok(rows.into_iter().filter_map(user).filter(|(user, _)| !user.starts_with(&own)).collect())
+        // Those of ours, and those who are kept out for a moment.
+        Ok(rows.into_iter().filter_map(user).filter(|(user, _)| !user.contains(':')).collect())
     }
 
     /// All databases with an account's name in front.

@@ -32,6 +32,8 @@ const OPTIONS: [&str; 9] = [
 impl MariaDb {
     pub(super) fn write_dump(&self, database: &PrefixedName, file: File) -> Result<(), Problem> {
         let characters = self.characters(database)?;
+        // `mariadb-dump` has no time limit for locks.
+        self.require_readable(database)?;
         let password = random_password()?;
         let (dump, routines) = (TaskUser::Dump.of(database), TaskUser::Routines.of(database));
         let users = format!(

@@ -5,6 +5,7 @@ mod confinement;
 mod description;
 mod dump;
 mod dump_file;
+mod exclusion;
 mod maintenance;
 mod restoration;
 mod server;

@@ -1,5 +1,6 @@
 //! Restoring a database from a dump: first into a database of ours, where it is tried, and then again in place of the old
-//! content. Moving the tables over instead would leave out views and triggers, which MariaDB does not move.
+//! content, while the database's users are kept out. Moving the tables over instead would leave out views and triggers, which
+//! MariaDB does not move.
 
 use std::io;
 use std::thread;
@@ -35,6 +36,23 @@ const OPTIONS: [&str; 11] = [
 impl MariaDb {
     pub(super) fn read_dump(&self, database: &PrefixedName, dump: &Dump) -> Result<(), Problem> {
         let password = random_password()?;
+        self.let_in(database)?;
+        self.rehearse(database, dump, &password)?;
+        let users = self.users_of(database)?;
+        // Nobody writes into what is being restored.
+        let replaced = self.shut_out(database, &users).and_then(|()| self.require_idle(database)).and_then(|()| {
+            self.replace(database, dump, &users, &password).map_err(|problem| halfway(database, problem))
+        });
+        if replaced.is_err() {
+            // The first problem says more than one of cleaning up.
+            let _ = self.cleanup().run(&locked(&TaskUser::Owner.of(database)));
+        }
+        let let_in = self.cleanup().let_in(database);
+        replaced.and(let_in)
+    }
+
+    /// Restores into a database of ours, which is deleted again.
+    fn rehearse(&self, database: &PrefixedName, dump: &Dump, password: &Secret) -> Result<(), Problem> {
         let (owner, staging) = (TaskUser::Owner.of(database), staging(database));
         let is_new = !self.has_task_user(&owner)?;
         let began = self.deadline.left();
@@ -42,10 +60,10 @@ impl MariaDb {
             .run(&format!(
                 "{}{}{}",
                 created(&staging, dump),
-                create_user(&owner, &password),
+                create_user(&owner, password),
                 grant_all(&staging, &owner)
             ))
-            .and_then(|_| self.load(dump, database, &staging, &password))
+            .and_then(|_| self.load(dump, database, &staging, password))
             .and_then(|()| {
                 // The second time takes as long as the first.
                 let took = began.saturating_sub(self.deadline.left());
@@ -55,16 +73,26 @@ impl MariaDb {
             "DROP DATABASE IF EXISTS `{staging}`;\nREVOKE ALL PRIVILEGES ON `{}`.* FROM '{owner}'@'localhost';\n",
             pattern(&staging)
         );
-        if let Err(problem) = tried {
+        if tried.is_err() {
             let user = if is_new { drop_user(&owner) } else { locked(&owner) };
             // The first problem says more than one of cleaning up.
             let _ = self.cleanup().run(&(format!("KILL HARD USER '{owner}';\n") + &revoke + &user));
-            return Err(problem);
+            return tried;
         }
-        let users = self.users_of(database)?;
-        let end: String = users.iter().map(|user| format!("KILL HARD USER '{}';\n", user.name)).collect();
-        self.run(&(revoke + &end + &created(database.as_str(), dump) + &grant_all(database.as_str(), &owner)))?;
-        self.load(dump, database, database.as_str(), &password)?;
+        self.run(&revoke).map(drop)
+    }
+
+    /// Restores in place of the old content.
+    fn replace(
+        &self,
+        database: &PrefixedName,
+        dump: &Dump,
+        users: &[DatabaseUser],
+        password: &Secret,
+    ) -> Result<(), Problem> {
+        let owner = TaskUser::Owner.of(database);
+        self.run(&(created(database.as_str(), dump) + &grant_all(database.as_str(), &owner)))?;
+        self.load(dump, database, database.as_str(), password)?;
         self.settle(database, &owner, users.first())
     }
 
@@ -128,6 +156,20 @@ fn created(database: &str, dump: &Dump) -> String {
 
 fn locked(user: &str) -> String {
     format!("ALTER USER '{user}'@'localhost' ACCOUNT LOCK;\nKILL HARD USER '{user}';\n")
+}
+
+/// The problem of a restoration that ended after the old content was deleted.
+fn halfway(database: &PrefixedName, problem: Problem) -> Problem {
+    let words = format!(
+        "The old content of the database “{database}” is deleted, at least in part, and not yet restored. Restore the backup again. {}",
+        problem.message()
+    );
+    match problem {
+        Problem::TimedOut(_) => Problem::TimedOut(words),
+        Problem::Unavailable(_) => Problem::Unavailable(words),
+        Problem::InsufficientStorage(_) => Problem::InsufficientStorage(words),
+        _ => Problem::Failed(words),
+    }
 }
 
 fn too_long(database: &PrefixedName) -> Problem {

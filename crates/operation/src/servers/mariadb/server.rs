@@ -8,6 +8,7 @@ use crate::servers::mariadb::client::{MariaDb, pattern};
 use crate::servers::mariadb::confinement::{TaskUser, drop_user, identified, staging};
 use crate::servers::mariadb::description::from_hex;
 use crate::servers::mariadb::dump_file::Dump;
+use crate::servers::mariadb::exclusion::kept_out;
 use opterius_base::secret::Secret;
 use opterius_host::problem::Problem;
 use opterius_host::request::prefixed_name::{ClientHost, PrefixedName};
@@ -55,6 +56,7 @@ impl DatabaseServer for MariaDb {
     }
 
     fn drop_database(&self, database: &PrefixedName) -> Result<(), Problem> {
+        self.let_in(database)?;
         let escaped = pattern(database.as_str()).replace('\\', "\\\\");
         let query = format!(
             "SELECT User, Host, Db = '{escaped}' FROM mysql.db WHERE Db IN ('{escaped}', '{database}') AND User REGEXP \
@@ -77,6 +79,7 @@ impl DatabaseServer for MariaDb {
             statements.push_str(&format!("KILL HARD USER '{user}';\n"));
         }
         self.run(&statements)?;
+        self.require_idle(database)?;
         self.run(&format!("DROP DATABASE IF EXISTS `{database}`;\n")).map(drop)
     }
 
@@ -127,8 +130,15 @@ impl DatabaseServer for MariaDb {
     }
 
     fn drop_user(&self, user: &DatabaseUser) -> Result<(), Problem> {
-        // MariaDB lets the sessions of a deleted user go on.
-        self.run(&format!("DROP USER IF EXISTS {};\nKILL HARD USER '{}';\n", quoted(user), user.name)).map(drop)
+        // MariaDB lets the sessions of a deleted user go on. An interrupted restoration has left privileges.
+        self.run(&format!(
+            "DELETE FROM mysql.db WHERE User = '{}' AND Host = '{}';\nDROP USER IF EXISTS {};\nKILL HARD USER '{}';\n",
+            kept_out(&user.name),
+            host(user),
+            quoted(user),
+            user.name
+        ))
+        .map(drop)
     }
 
     fn unlocked(&self, users: &[DatabaseUser]) -> Result<Vec<DatabaseUser>, Problem> {
