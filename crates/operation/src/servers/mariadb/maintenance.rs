@@ -39,6 +39,14 @@ impl MariaDb {
                 text(&table.name)
             );
             let rows = self.rows(&statement)?;
+            if rows.iter().any(|row| is_in_use(row)) {
+                // The next one might wait as long.
+                return Err(Problem::TimedOut(format!(
+                    "The table “{}” of “{database}” is in use by another session, so it is neither checked nor repaired. Try again \
+                     when that session has ended.",
+                    one_line(&table.name, MAX_NAME)
+                )));
+            }
             damaged.extend(
                 rows.iter()
                     .find_map(|row| complaint(row))
@@ -57,6 +65,11 @@ fn verb(table: &Table, action: RepairAction) -> &'static str {
     }
 }
 
+/// Whether a row of the answer says that the table could not be locked.
+fn is_in_use(row: &[String]) -> bool {
+    row.last().is_some_and(|said| said.contains("Lock wait timeout exceeded"))
+}
+
 /// What a row of the answer (table, operation, type, text) complains about.
 fn complaint(row: &[String]) -> Option<String> {
     match row {
@@ -70,6 +83,13 @@ fn complaint(row: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_in_use_is_not_damaged() {
+        let row = |text: &str| ["a.b", "check", "Error", text].map(str::to_owned);
+        assert!(is_in_use(&row("Lock wait timeout exceeded; try restarting transaction")));
+        assert!(!is_in_use(&row("Corrupt")) && !is_in_use(&[]));
+    }
 
     #[test]
     fn only_errors_are_complaints() {
