@@ -1,7 +1,7 @@
 //! Sessions that write, lock and prepare transactions in MariaDB while a database is restored, deleted, repaired or dumped.
 
 use super::databases::{as_user, bobs, root, shops};
-use crate::support::machine::{on_a_machine, shell_as};
+use crate::support::machine::{attempt, on_a_machine, shell_as};
 use crate::support::panel::{Answer, Panel};
 use crate::support::{SOON, eventually};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -113,5 +113,31 @@ fn a_prepared_transaction_costs_no_part_of_a_database() {
         restore(&panel, &filename).ok();
         assert_eq!(state(), before);
         panel.delete("alice").ok();
+    });
+}
+
+#[test]
+fn a_table_in_use_is_neither_damaged_nor_too_large() {
+    on_a_machine(a_table_in_use_is_neither_damaged_nor_too_large, || {
+        let panel = shops();
+        let bobs_before = bobs();
+        let script = "MYSQL_PWD='correct horse' exec mariadb --no-defaults --user=alice_u -e 'LOCK TABLES alice_shop.t WRITE; SELECT \
+                      SLEEP(600)'";
+        let mut holding = shell_as("root", script).spawn().unwrap();
+        assert!(eventually(SOON, || root("SHOW PROCESSLIST").contains("SLEEP")));
+        for action in ["repair", "optimize"] {
+            let answer = panel.post("/databases/repair", &json!({"name": "alice_shop", "action": action}));
+            assert!(answer.status == 504 && said(&answer).contains("in use by another session"), "{answer:?}");
+        }
+        let answer = back_up(&panel);
+        assert!(answer.status == 504 && said(&answer).contains("another session holds a table"), "{answer:?}");
+        assert!(
+            attempt("MYSQL_PWD='correct horse' mariadb --no-defaults --user=bob_u -e 'SELECT v FROM bob_shop.t'").0
+        );
+        holding.kill().unwrap();
+        holding.wait().unwrap();
+        assert!(eventually(SOON, || !root("SHOW PROCESSLIST").contains("SLEEP")));
+        back_up(&panel).ok();
+        assert_eq!(bobs(), bobs_before);
     });
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
 use crate::backups::contents::{HOME, LIMITS, Outgoing};
 use crate::backups::databases::Dumps;
@@ -20,6 +21,9 @@ use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::request::backup::{BackupKind, BackupName};
 use opterius_host::request::values::Username;
+
+/// What a program may leave of the time of a backup when it says that the time is over.
+const LAST_MOMENT: Duration = Duration::from_secs(2);
 
 /// A new backup.
 pub struct Created {
@@ -98,7 +102,8 @@ impl Plan<'_> {
         if !self.kind.has_databases() {
             return Ok(Dumps::default());
         }
-        let dumps = Dumps::of(self.host, self.directory, self.username, self.deadline).map_err(in_words)?;
+        let dumps = Dumps::of(self.host, self.directory, self.username, self.deadline)
+            .map_err(|problem| self.in_words(problem))?;
         if dumps.is_empty() && !self.kind.has_files() {
             return Err(Problem::Conflict(format!("The account “{}” has no databases.", self.username)));
         }
@@ -112,12 +117,12 @@ impl Plan<'_> {
         let tool = converter::gzip(reader.into(), archive.try_clone().map_err(failed)?.into())?;
         let (ended, packed) = converter::beside(tool, self.deadline, || self.fill(stream, dumps));
         match (ended, packed) {
-            (Ok(output), packed) if output.is_success() => packed.map_err(in_words),
+            (Ok(output), packed) if output.is_success() => packed.map_err(|problem| self.in_words(problem)),
             // It was not written to any more.
             (Ok(output), Ok(_)) => {
                 Err(Problem::failure(format!("The backup cannot be written: {}", converter::complaint(&output))))
             }
-            (_, Err(problem)) | (Err(problem), _) => Err(in_words(problem)),
+            (_, Err(problem)) | (Err(problem), _) => Err(self.in_words(problem)),
         }
     }
 
@@ -136,11 +141,12 @@ impl Plan<'_> {
         summary.bytes = summary.bytes.saturating_add(bytes);
         Ok(summary)
     }
-}
 
-/// The words of archives in a home do not fit a backup.
-fn in_words(problem: Problem) -> Problem {
-    if matches!(problem, Problem::TimedOut(_)) { too_large() } else { problem }
+    /// The words of archives in a home do not fit a backup. What timed out before the operation itself, such as a lock, says why.
+    fn in_words(&self, problem: Problem) -> Problem {
+        let is_over = self.deadline.left() < LAST_MOMENT;
+        if is_over && matches!(problem, Problem::TimedOut(_)) { too_large() } else { problem }
+    }
 }
 
 fn too_large() -> Problem {
