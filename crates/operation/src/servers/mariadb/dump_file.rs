@@ -94,6 +94,7 @@ impl Dump {
 /// Copies a dump, without definers, and with another name of the database where statements name it.
 pub(super) fn copy(mut from: impl BufRead, mut to: impl Write, database: &str, other: &str) -> io::Result<()> {
     let mut line = Vec::new();
+    let mut place = Place::default();
     let mut is_start = true;
     loop {
         line.clear();
@@ -101,7 +102,7 @@ pub(super) fn copy(mut from: impl BufRead, mut to: impl Write, database: &str, o
             return to.flush();
         }
         let [before, between, rest] =
-            if is_start { parts(&line, database, other) } else { [line.as_slice(), b"", b""] };
+            if is_start { place.parts(&line, database, other) } else { [line.as_slice(), b"", b""] };
         to.write_all(before)?;
         to.write_all(between)?;
         to.write_all(rest)?;
@@ -109,29 +110,61 @@ pub(super) fn copy(mut from: impl BufRead, mut to: impl Write, database: &str, o
     }
 }
 
-/// A line in three parts: what is kept, what is new, and what is kept again.
-fn parts<'a>(line: &'a [u8], database: &str, other: &'a str) -> [&'a [u8]; 3] {
+/// Where a line is. Routines, triggers and events have blocks with a delimiter of their own, and what follows the first line of
+/// their statement is a tenant's text, whatever it looks like.
+#[derive(Default)]
+struct Place {
+    /// The delimiter of the block; empty outside of blocks.
+    delimiter: Vec<u8>,
+    is_body: bool,
+}
+
+impl Place {
+    /// A line in three parts: what is kept, what is new, and what is kept again.
+    fn parts<'a>(&mut self, line: &'a [u8], database: &str, other: &'a str) -> [&'a [u8]; 3] {
+        if let Some(delimiter) = line.strip_prefix(b"DELIMITER ").map(<[u8]>::trim_ascii_end) {
+            if delimiter == b";" {
+                *self = Self::default();
+            } else if self.delimiter.is_empty() {
+                delimiter.clone_into(&mut self.delimiter);
+            }
+            return [line, b"", b""];
+        }
+        // The delimiter of an event is in no line of its body.
+        let is_statement = !self.is_body || line.trim_ascii_end().ends_with(&self.delimiter);
+        if let Some(parts) = is_statement.then(|| renamed(line, database, other)).flatten() {
+            return parts;
+        }
+        if let Some(parts) = (!self.is_body).then(|| without_definer(line)).flatten() {
+            self.is_body = !self.delimiter.is_empty();
+            return parts;
+        }
+        [line, b"", b""]
+    }
+}
+
+/// A line in three parts, with another name of the database.
+fn renamed<'a>(line: &'a [u8], database: &str, other: &'a str) -> Option<[&'a [u8]; 3]> {
     // The default of a column can be the next number of a sequence, which has the database in front of its name.
-    for (start, before, after) in
-        [("ALTER DATABASE `", "ALTER DATABASE `", "` CHARACTER SET "), ("  `", " DEFAULT nextval(`", "`.`")]
-    {
-        let named = format!("{before}{database}{after}");
-        let found = line
-            .starts_with(start.as_bytes())
-            .then(|| line.windows(named.len()).position(|part| part == named.as_bytes()));
-        if let Some(at) = found.flatten() {
-            let name = at.saturating_add(before.len());
-            let end = name.saturating_add(database.len());
-            return [line.get(..name).unwrap_or_default(), other.as_bytes(), line.get(end..).unwrap_or_default()];
-        }
-    }
-    for start in DEFINERS {
-        if let Some(rest) = line.strip_prefix(start).and_then(after_account) {
-            let kept = start.len().saturating_sub(b"DEFINER=".len());
-            return [line.get(..kept).unwrap_or_default(), b"", rest];
-        }
-    }
-    [line, b"", b""]
+    let found = [("ALTER DATABASE `", "ALTER DATABASE `", "` CHARACTER SET "), ("  `", " DEFAULT nextval(`", "`.`")]
+        .iter()
+        .find_map(|(start, before, after)| {
+            let named = format!("{before}{database}{after}");
+            let is_found = |part: &[u8]| part == named.as_bytes();
+            let at = line.starts_with(start.as_bytes()).then(|| line.windows(named.len()).position(is_found))??;
+            Some(at.saturating_add(before.len()))
+        })?;
+    let end = found.saturating_add(database.len());
+    Some([line.get(..found)?, other.as_bytes(), line.get(end..)?])
+}
+
+/// A line that names a definer in three parts, of which the second is empty.
+fn without_definer(line: &[u8]) -> Option<[&[u8]; 3]> {
+    DEFINERS.iter().find_map(|start| {
+        let rest = line.strip_prefix(*start).and_then(after_account)?;
+        let kept = start.len().saturating_sub(b"DEFINER=".len());
+        Some([line.get(..kept)?, b"".as_slice(), rest])
+    })
 }
 
 /// What follows an account: `user`@`host`, or a role.
@@ -179,6 +212,19 @@ mod tests {
         ] {
             assert_eq!(copied(from), to);
         }
+    }
+
+    #[test]
+    fn the_body_of_a_routine_or_an_event_stays() {
+        let body = "BEGIN\nSELECT '\nCREATE DEFINER=`a`@`b` VIEW x\n/*!50013 DEFINER=`a`@`b` y\nALTER DATABASE `a_b` CHARACTER SET z';\n";
+        let text = |definer: &str, name: &str| {
+            format!(
+                "DELIMITER ;;\n/*!50003 SET x */ ;;\n/*!50106 CREATE*/ /*!50117 {definer}*/ /*!50106 EVENT `e` {body}END */ ;;\nALTER \
+                 DATABASE `{name}` CHARACTER SET latin1 ;;\nDELIMITER ;\nDELIMITER ;;\nCREATE {definer} PROCEDURE `p`()\n{body}END \
+                 ;;\nDELIMITER ;\nALTER DATABASE `{name}` CHARACTER SET x ;\n/*!50013 {definer} SQL */\n"
+            )
+        };
+        assert_eq!(copied(&text("DEFINER=`a`@`b`", "a_b")), text("", "x:y"));
     }
 
     #[test]
