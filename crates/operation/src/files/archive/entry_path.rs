@@ -2,14 +2,14 @@
 
 use std::ffi::{CStr, CString};
 
+use crate::files::archive::MAX_DEPTH;
+use crate::files::archive::tar::LONGEST;
+
 /// Longest name in an archive, in bytes, with all of its directories.
-const MAX_PATH: usize = 4095;
+const MAX_PATH: usize = LONGEST;
 
 /// Longest part of a name.
 const MAX_NAME: usize = 255;
-
-/// The most directories above an entry.
-const MAX_DEPTH: usize = 256;
 
 /// Where an entry is, below the directory into which the archive is unpacked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +38,11 @@ impl EntryPath {
                 _ => return Err("is too long, or contains a zero byte"),
             }
         }
+        let last = parts.pop();
         if parts.len() > MAX_DEPTH {
             return Err("has too many directories above it");
         }
-        Ok(parts.pop().map(|name| Self { parents: parts, name }))
+        Ok(last.map(|name| Self { parents: parts, name }))
     }
 
     /// The names of the directories above it, from the outermost.

@@ -9,9 +9,10 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags, Statx, fstat, openat, readlinkat};
 use rustix::io::Errno;
 
+use crate::files::archive::entry_path::EntryPath;
 use crate::files::archive::placement::names;
 use crate::files::archive::summary::{Summary, name_shown};
-use crate::files::archive::tar::{Entry, Kind, header, padding, trailer};
+use crate::files::archive::tar::{Entry, Kind, LONGEST, header, padding, trailer};
 use crate::files::archive::{Limits, MAX_DEPTH, too_late};
 use crate::files::home::{Place, obstacle};
 use crate::tree;
@@ -93,6 +94,7 @@ impl<W: Write> Packing<W> {
         // Deleted meanwhile.
         let Ok(metadata) = tree::metadata_at(directory, name) else { return Ok(None) };
         let why = match FileType::from_raw_mode(metadata.stx_mode.into()) {
+            _ if !can_be_unpacked(&path) => "has a path that is too long for an archive",
             _ if tree::is_mount_point(&metadata) => "is another file system",
             FileType::Directory if depth >= MAX_DEPTH => "is in too many directories",
             FileType::Directory => match tree::open_below(directory, name) {
@@ -163,6 +165,11 @@ impl<W: Write> Packing<W> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         self.stream.write_all(bytes).map_err(unwritten)
     }
+}
+
+/// Whether our own reader accepts a path, also with the slash of a directory: one that it refuses would spoil the whole archive.
+fn can_be_unpacked(path: &[u8]) -> bool {
+    path.len() < LONGEST && EntryPath::parse(path).is_ok()
 }
 
 /// Opens a regular file, and returns its size.

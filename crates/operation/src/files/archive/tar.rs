@@ -8,6 +8,9 @@ const BLOCK: usize = 512;
 /// Longest name or target of a link, with its zero at the end.
 const MAX_TEXT: u64 = 4096;
 
+/// Longest name or target of a link that is read back.
+pub const LONGEST: usize = 4095;
+
 /// What follows the last entry at most: programs fill their last record.
 const MAX_TRAILER: u64 = 1024 * 1024;
 
@@ -222,8 +225,8 @@ fn block(name: &[u8], kind: u8, size: u64, target: &[u8], mode: u32, modified: u
     put(100, &octal(u64::from(mode), 7), 8);
     put(108, &octal(0, 7), 8);
     put(116, &octal(0, 7), 8);
-    put(124, &octal(size.min(0o77_777_777_777), 11), 12);
-    put(136, &octal(modified.min(0o77_777_777_777), 11), 12);
+    put(124, &large(size), 12);
+    put(136, &large(modified), 12);
     put(156, &[kind], 1);
     put(157, target, 100);
     put(257, b"ustar  \0", 8);
@@ -231,6 +234,14 @@ fn block(name: &[u8], kind: u8, size: u64, target: &[u8], mode: u32, modified: u
     let places = block.iter_mut().skip(148).take(8);
     places.zip(sum.iter().chain(b"\0 ")).for_each(|(place, byte)| *place = *byte);
     block
+}
+
+/// A number in a field of 12 bytes: octal digits, or binary from 8 GiB on, where they do not suffice.
+fn large(number: u64) -> Vec<u8> {
+    if number <= 0o77_777_777_777 {
+        return format!("{number:011o}").into_bytes();
+    }
+    [&[0x80, 0, 0, 0][..], &number.to_be_bytes()].concat()
 }
 
 /// What follows the last entry.
@@ -283,6 +294,15 @@ mod tests {
         }
         stream[0] ^= 1;
         assert!(TarReader::new(stream.as_slice()).next_entry().is_err(), "a wrong checksum");
+    }
+
+    #[test]
+    fn sizes_and_times_beyond_octal_digits_are_read_back() {
+        for size in [0, 1, 0o77_777_777_777, 0o100_000_000_000, 10 << 30, u64::MAX] {
+            let entry = Entry { modified: size, ..entry(b"file", Kind::File(size)) };
+            let bytes = header(&entry);
+            assert_eq!(TarReader::new(bytes.as_slice()).next_entry().unwrap(), Some(entry), "{size}");
+        }
     }
 
     #[test]
