@@ -232,7 +232,26 @@ fn a_damaged_backup_is_never_restored() {
             assert_eq!(before.differences(&home("alice"), &[]), [""; 0], "{damage}");
             run(&format!("cp /run/whole {path}; cp /run/manifest {path}.json"));
         }
-        restore(&panel, &filename).ok();
+        let body = restore(&panel, &filename).ok();
+        assert_eq!(body["warnings"], json!([]), "{body}");
+        assert!(run_as("alice", "cat ~/tool").starts_with("#!"));
+        // Fewer files than the manifest says.
+        run(&format!("sed -i -E 's/\"entries\":([0-9]+)/\"entries\":1\\1/' {path}.json"));
+        let body = restore(&panel, &filename).ok();
+        assert!(body["warnings"][0].as_str().unwrap().contains("The backup is incomplete: "), "{body}");
+    });
+}
+
+#[test]
+fn a_path_that_is_too_long_costs_no_backup_its_restoration() {
+    on_a_machine(a_path_that_is_too_long_costs_no_backup_its_restoration, || {
+        let panel = with_two_accounts();
+        run_as("alice", "cd ~ && perl -e '$n = q(d) x 250; for (1..17) { mkdir $n or die; chdir $n or die }'");
+        let body = create(&panel, "alice").ok();
+        assert_eq!(body["skipped"], 1, "{body}");
+        run_as("alice", "rm ~/tool");
+        let restored = restore(&panel, body["filename"].as_str().unwrap()).ok();
+        assert_eq!(restored["warnings"], json!([]), "{restored}");
         assert!(run_as("alice", "cat ~/tool").starts_with("#!"));
     });
 }

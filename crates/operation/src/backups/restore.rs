@@ -12,6 +12,7 @@ use crate::backups::contents::{BUFFER, HOME, LIMITS};
 use crate::backups::directory::{BackupDirectory, InUse};
 use crate::backups::manifest::Manifest;
 use crate::files::archive::merge::{Merged, merge};
+use crate::files::archive::summary::Summary;
 use crate::files::archive::unpack::{self, Rules};
 use crate::files::archive::{converter, placement};
 use crate::files::home::{DIRECTORY, Home, obstacle};
@@ -68,19 +69,19 @@ pub fn open<'a>(
     Ok(Opened { owner, directory, manifest, archive, _in_use: in_use, _slot: slot })
 }
 
-/// Restores files from an open backup, whose files have `size` bytes altogether.
+/// Restores files from an open backup with this manifest.
 ///
 /// # Errors
 /// The disk or a quota does not hold them, the backup is damaged, or the time is too short. What is in its place already stays.
 pub fn files(
     owner: &Owner<'_>,
     archive: File,
-    size: u64,
+    manifest: &Manifest,
     selection: Selection,
     overwrite: bool,
     deadline: Deadline,
 ) -> Result<Merged, Problem> {
-    let is_whole = matches!(selection, Selection::All);
+    let (is_whole, size) = (matches!(selection, Selection::All), manifest.content_size);
     let top = owner.run(deadline.sooner(SHORT), move |home| {
         if is_whole {
             check_space(home, size)?;
@@ -90,9 +91,13 @@ pub fn files(
     let unpacked = unpack(owner, archive, &top, selection, deadline);
     // There is always time to remove what was unpacked.
     let soon = Deadline::within(SHORT);
-    let restored = unpacked.and_then(|()| {
+    let restored = unpacked.and_then(|summary| {
+        // The entries of a backup begin with that of the home itself, which is not made.
+        let found = summary.entries.saturating_add(summary.skipped).saturating_add(1);
+        let missing = if is_whole { manifest.entries.saturating_sub(found) } else { 0 };
         let from = top.try_clone().map_err(|error| Problem::failed("the restoration", error))?;
-        owner.run(deadline.max(soon), move |home| merge(&from, &home.top()?, overwrite, deadline.max(soon)))
+        let merge = move |home: &Home| merge(&from, &home.top()?, overwrite, deadline.max(soon));
+        owner.run(deadline.max(soon), merge).map(|merged| Merged { missing, ..merged })
     });
     let removed = owner.run(soon, move |home| {
         tree::remove_at(home.top()?, HIDDEN, soon).map_err(|error| obstacle(&HIDDEN.to_string_lossy(), error))
@@ -139,7 +144,7 @@ fn unpack(
     top: &OwnedFd,
     selection: Selection,
     deadline: Deadline,
-) -> Result<(), Problem> {
+) -> Result<Summary, Problem> {
     let failed = |error| Problem::failed("the restoration", error);
     let (reader, writer) = std::io::pipe().map_err(failed)?;
     let tool = converter::gunzip(archive.into(), writer.into())?;
@@ -151,9 +156,9 @@ fn unpack(
             unpack::unpack(&top, BufReader::with_capacity(BUFFER, reader), rules, deadline)
         })
     });
-    unpacked?;
+    let summary = unpacked?;
     if ended?.is_success() {
-        return Ok(());
+        return Ok(summary);
     }
     Err(Problem::Conflict("The backup is damaged, and nothing was restored.".to_owned()))
 }

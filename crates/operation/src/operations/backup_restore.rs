@@ -24,8 +24,7 @@ impl Perform for RestoreBackup {
             // The program that read the dumps has moved the position that both descriptors share.
             rustix::fs::seek(archive, SeekFrom::Start(0)).map_err(|error| failed(error.into()))?;
             let archive = archive.try_clone().map_err(failed)?;
-            let size = manifest.content_size;
-            let merged = restore::files(&backup.owner, archive, size, Selection::All, true, deadline)?;
+            let merged = restore::files(&backup.owner, archive, manifest, Selection::All, true, deadline)?;
             warnings.extend(merged.warnings());
             restored.push("files");
         }

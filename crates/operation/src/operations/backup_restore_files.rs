@@ -13,7 +13,7 @@ impl Perform for RestoreFiles {
         let backup = restore::open(host, username, filename, deadline)?;
         let archive = backup.archive.try_clone().map_err(|error| Problem::failed("the backup", error))?;
         let selection = Selection::Some(files.iter().map(|file| file.from_home().to_owned()).collect());
-        let merged = restore::files(&backup.owner, archive, 0, selection, *overwrite, deadline)?;
+        let merged = restore::files(&backup.owner, archive, &backup.manifest, selection, *overwrite, deadline)?;
         if merged.restored == 0 && merged.skipped == 0 {
             return Err(Problem::NotFound("The backup contains none of these files.".to_owned()));
         }

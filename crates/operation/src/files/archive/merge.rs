@@ -23,6 +23,8 @@ pub struct Merged {
     pub skipped: u64,
     /// The first of them, and why.
     pub first_skipped: Option<String>,
+    /// Entries that the backup should have, and has not.
+    pub missing: u64,
 }
 
 impl Merged {
@@ -34,7 +36,14 @@ impl Merged {
     /// Warnings for the answer.
     pub fn warnings(&self) -> Vec<String> {
         let first = self.first_skipped.iter();
-        first.map(|first| format!("Not restored: {} files; the first of them, {first}.", self.skipped)).collect()
+        let skipped = first.map(|first| format!("Not restored: {} files; the first of them, {first}.", self.skipped));
+        let missing = (self.missing > 0).then(|| {
+            format!(
+                "The backup is incomplete: {} files and directories that it should have are not in it. The rest was restored.",
+                self.missing
+            )
+        });
+        skipped.chain(missing).collect()
     }
 }
 
