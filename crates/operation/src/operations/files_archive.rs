@@ -2,11 +2,11 @@
 //! beside it. Nothing that exists is replaced, and what is incomplete is removed, or completed by a repeat.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read};
+use std::io::{self, BufReader, BufWriter, Read};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags, fstat, openat};
+use rustix::fs::{Mode, OFlags, SeekFrom, fstat, openat};
 use rustix::io::Errno;
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::files::archive::placement::Placement;
 use crate::files::archive::summary::Summary;
 use crate::files::archive::unpack::Rules;
 use crate::files::archive::{self, Limits, converter, pack, unpack};
-use crate::files::home::Home;
+use crate::files::home::{Home, obstacle};
 use crate::files::owner::{Owner, SHORT};
 use crate::files::replacement::Replacement;
 use crate::perform::{Context, Perform};
@@ -30,11 +30,34 @@ const TIME: Duration = Duration::from_secs(75);
 /// How many archives of one directory can be there.
 const MAX_NUMBER: u32 = 100;
 
+/// Bytes that are copied between two looks at the time.
+const COPIED_AT_ONCE: u64 = 16 * 1024 * 1024;
+
+/// The exit status of gzip for a warning.
+const GZIP_WARNING: i32 = 2;
+
 /// Size of the buffers between the tree and the stream.
 const BUFFER: usize = 64 * 1024;
 
-/// How the names of archives end, and how their content begins.
-const FORMATS: [(&str, &[u8]); 3] = [(".zip", b"PK"), (".tar.gz", b"\x1f\x8b"), (".tgz", b"\x1f\x8b")];
+/// What an archive is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Zip,
+    TarGz,
+}
+
+/// How the names of archives end.
+const FORMATS: [(&str, Format); 3] = [(".zip", Format::Zip), (".tar.gz", Format::TarGz), (".tgz", Format::TarGz)];
+
+impl Format {
+    /// How the content begins; of a zip archive, also if it is empty.
+    const fn beginnings(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Zip => &[b"PK\x03\x04", b"PK\x05\x06"],
+            Self::TarGz => &[b"\x1f\x8b"],
+        }
+    }
+}
 
 impl Perform for ArchiveFile {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
@@ -44,9 +67,9 @@ impl Perform for ArchiveFile {
         let is_file = owner.run(deadline.sooner(SHORT), move |home| Ok(home.place(&at)?.find()?.is_file()))?;
         let name = path.from_home().to_ascii_lowercase();
         match FORMATS.iter().find(|(end, _)| is_file && name.ends_with(end)) {
-            Some((_, magic)) => {
+            Some((_, format)) => {
                 let (parent, _) = path.parent_and_name().unwrap_or_default();
-                Ok(extract(&owner, path, magic, deadline)?.to_json("extracted", &path.absolute(parent)))
+                Ok(extract(&owner, path, *format, deadline)?.to_json("extracted", &path.absolute(parent)))
             }
             None => {
                 let (summary, made) = compress(&owner, path, deadline)?;
@@ -56,13 +79,13 @@ impl Perform for ArchiveFile {
     }
 }
 
-fn extract(owner: &Owner<'_>, path: &HomePath, magic: &'static [u8], deadline: Deadline) -> Result<Summary, Problem> {
+fn extract(owner: &Owner<'_>, path: &HomePath, format: Format, deadline: Deadline) -> Result<Summary, Problem> {
     let at = path.clone();
     let Opened { placement, unpacking } =
-        owner.run(deadline.sooner(SHORT), move |home| open_archive(home, &at, magic, deadline))?;
+        owner.run(deadline.sooner(SHORT), move |home| open_archive(home, &at, format, deadline))?;
     let unpacked = match unpacking {
         None => Ok(None),
-        Some((archive, size, top)) => convert(owner, archive, size, top, deadline).map(Some),
+        Some(archive) => convert(owner, archive, deadline).map(Some),
     };
     // There is always time to remove what was unpacked.
     let soon = Deadline::within(SHORT);
@@ -85,41 +108,95 @@ fn extract(owner: &Owner<'_>, path: &HomePath, magic: &'static [u8], deadline: D
 /// An archive, and where it is unpacked.
 struct Opened {
     placement: Placement,
-    /// The archive, its size, and an empty directory; none if a killed helper has unpacked it already.
-    unpacking: Option<(OwnedFd, u64, OwnedFd)>,
+    /// None if a killed helper has unpacked it already.
+    unpacking: Option<Archive>,
 }
 
-fn open_archive(home: &Home, path: &HomePath, magic: &[u8], deadline: Deadline) -> Result<Opened, Problem> {
+/// An archive that is unpacked.
+struct Archive {
+    file: File,
+    shown: String,
+    format: Format,
+    size: u64,
+    /// The empty directory for what is in it.
+    top: OwnedFd,
+}
+
+fn open_archive(home: &Home, path: &HomePath, format: Format, deadline: Deadline) -> Result<Opened, Problem> {
     let place = home.place(path)?;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let opened = openat(&place.directory, &place.name, flags, Mode::empty());
-    let mut archive = File::from(opened.map_err(|error| place.obstacle(error))?);
-    let status = fstat(&archive).map_err(|error| place.obstacle(error))?;
-    let mut first = vec![0; magic.len()];
-    if archive.read_exact(&mut first).is_err() || first != magic {
-        let sentence = format!("{} is no archive of the kind that its name says.", place.shown);
-        return Err(Problem::Conflict(sentence));
-    }
-    rustix::fs::seek(&archive, rustix::fs::SeekFrom::Start(0)).map_err(|error| place.obstacle(error))?;
+    let file = File::from(opened.map_err(|error| place.obstacle(error))?);
+    let status = fstat(&file).map_err(|error| place.obstacle(error))?;
+    let shown = place.shown.clone();
+    check_beginning(&file, format, &shown)?;
     let placement = Placement::begin(place, &status)?;
     let size = u64::try_from(status.st_size).unwrap_or(0);
     let unpacking = match placement.is_complete() {
         true => None,
-        false => Some((archive.into(), size, placement.empty(deadline)?)),
+        false => Some(Archive { file, shown, format, size, top: placement.empty(deadline)? }),
     };
     Ok(Opened { placement, unpacking })
 }
 
+/// Checks how a file begins, and returns to its beginning.
+fn check_beginning(mut file: &File, format: Format, shown: &str) -> Result<(), Problem> {
+    let failed = |error: Errno| obstacle(shown, error);
+    let mut begins = |with: &&[u8]| {
+        let mut first = vec![0; with.len()];
+        rustix::fs::seek(file, SeekFrom::Start(0)).map_err(failed)?;
+        Ok(file.read_exact(&mut first).is_ok() && first == *with)
+    };
+    let mut is_one = false;
+    for with in format.beginnings() {
+        is_one = is_one || begins(with)?;
+    }
+    if !is_one {
+        return Err(Problem::Conflict(format!("{shown} is no archive of the kind that its name says.")));
+    }
+    rustix::fs::seek(file, SeekFrom::Start(0)).map(|_| ()).map_err(failed)
+}
+
+/// A copy of a zip archive, in a file without a name: what is seen of it is also what the program reads, because no process of
+/// the account's can change it meanwhile.
+fn copy_of(archive: Archive, deadline: Deadline) -> Result<Archive, Problem> {
+    let Archive { file, shown, format, size, top } = archive;
+    if size > Limits::ARCHIVE.bytes {
+        let sentence = format!("{shown} has more than {} bytes. Use SFTP or a shell for it.", Limits::ARCHIVE.bytes);
+        return Err(Problem::Conflict(sentence));
+    }
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::EXCL | OFlags::CLOEXEC;
+    let copy = openat(&top, c".", flags, Mode::RUSR | Mode::WUSR).map_err(|error| match error {
+        // Of the file system, or of a kernel that does not know the flag.
+        Errno::OPNOTSUPP | Errno::ISDIR => Problem::Conflict(format!(
+            "{shown} is on a file system that cannot hold a file without a name, which a zip archive needs. Use SFTP or a shell for it."
+        )),
+        error => obstacle(&shown, error),
+    });
+    let copy = File::from(copy?);
+    let mut left = size;
+    while left > 0 {
+        if deadline.is_over() {
+            return Err(archive::too_late());
+        }
+        let copied = io::copy(&mut (&file).take(left.min(COPIED_AT_ONCE)), &mut &copy);
+        match copied.map_err(|error| obstacle(&shown, Errno::from_io_error(&error).unwrap_or(Errno::IO)))? {
+            0 => break,
+            copied => left = left.saturating_sub(copied),
+        }
+    }
+    check_beginning(&copy, format, &shown)?;
+    Ok(Archive { file: copy, shown, format, size, top })
+}
+
 /// Unpacks an archive into an empty directory.
-fn convert(
-    owner: &Owner<'_>,
-    archive: OwnedFd,
-    size: u64,
-    top: OwnedFd,
-    deadline: Deadline,
-) -> Result<Summary, Problem> {
-    let (reader, writer) = std::io::pipe().map_err(|error| Problem::failed("the archive", error))?;
-    let tool = converter::to_tar(archive, writer.into())?;
+fn convert(owner: &Owner<'_>, archive: Archive, deadline: Deadline) -> Result<Summary, Problem> {
+    let is_zip = archive.format == Format::Zip;
+    let archive = if is_zip { owner.run(deadline, move |_| copy_of(archive, deadline))? } else { archive };
+    let Archive { file, size, top, .. } = archive;
+    let (reader, writer) = io::pipe().map_err(|error| Problem::failed("the archive", error))?;
+    let program = if is_zip { converter::zip_to_tar } else { converter::gunzip };
+    let tool = program(file.into(), writer.into())?;
     let (ended, unpacked) = converter::beside(tool, deadline, || {
         owner.run(deadline, move |_| {
             unpack::unpack(&top, BufReader::with_capacity(BUFFER, reader), Rules::of_archive(size), deadline)
@@ -131,7 +208,8 @@ fn convert(
             let complaint = converter::complaint(&output);
             Err(Problem::Conflict(if complaint.is_empty() { sentence } else { format!("{sentence} ({complaint})") }))
         }
-        (output, Ok(_)) if !output.is_success() => {
+        // gzip warns of what is behind its stream.
+        (output, Ok(_)) if !output.is_success() && (is_zip || output.code != Some(GZIP_WARNING)) => {
             let sentence = format!("The archive is damaged, and was not unpacked: {}.", converter::complaint(&output));
             Err(Problem::Conflict(sentence))
         }
@@ -148,7 +226,7 @@ fn in_time(ended: Result<Output, Problem>) -> Result<Output, Problem> {
 fn compress(owner: &Owner<'_>, path: &HomePath, deadline: Deadline) -> Result<(Summary, String), Problem> {
     let at = path.clone();
     let (archive, made) = owner.run(deadline.sooner(SHORT), move |home| new_archive(home, &at))?;
-    let (reader, writer) = std::io::pipe().map_err(|error| Problem::failed("the archive", error))?;
+    let (reader, writer) = io::pipe().map_err(|error| Problem::failed("the archive", error))?;
     let tool = archive.descriptor().and_then(|file| converter::gzip(reader.into(), file));
     let from = path.clone();
     let packed = tool.and_then(|tool| {

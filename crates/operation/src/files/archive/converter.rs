@@ -19,15 +19,16 @@ const DESCRIPTORS: &str = "--nofile=32";
 /// Longest part of a program's complaint in an error message, in characters.
 const MAX_COMPLAINT: usize = 200;
 
-/// Reads an archive of any format, and writes its entries as tar.
+/// Reads a zip archive, and writes its entries as tar. bsdtar looks for itself what it gets, and opens files that some kinds name:
+/// the caller has seen that it begins as a zip archive does, and that nobody else can change it.
 ///
 /// # Errors
 /// The program is missing, or cannot run.
-pub fn to_tar(archive: OwnedFd, entries: OwnedFd) -> Result<Tool, Problem> {
+pub fn zip_to_tar(archive: OwnedFd, entries: OwnedFd) -> Result<Tool, Problem> {
     const PROGRAM: &str = "bsdtar";
     let path = Host::tool(PROGRAM).ok_or_else(|| {
         Problem::Unavailable(
-            "Archives are unpacked with bsdtar, which is not installed on this server. Run: apt-get install libarchive-tools"
+            "Zip archives are unpacked with bsdtar, which is not installed on this server. Run: apt-get install libarchive-tools"
                 .to_owned(),
         )
     })?;
@@ -80,6 +81,7 @@ pub fn complaint(output: &Output) -> String {
     if output.stderr.contains("Enter passphrase") {
         return "it is protected by a passphrase".to_owned();
     }
-    let words = output.stderr.lines().filter_map(|line| line.strip_prefix("bsdtar: ")).next();
+    let strip = |line| ["bsdtar: ", "gzip: stdin: "].into_iter().find_map(|name| str::strip_prefix(line, name));
+    let words = output.stderr.lines().find_map(strip);
     one_line(words.unwrap_or(&output.stderr), MAX_COMPLAINT)
 }

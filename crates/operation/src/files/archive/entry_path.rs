@@ -3,10 +3,9 @@
 use std::ffi::{CStr, CString};
 
 use crate::files::archive::MAX_DEPTH;
-use crate::files::archive::tar::LONGEST;
 
-/// Longest name in an archive, in bytes, with all of its directories.
-const MAX_PATH: usize = LONGEST;
+/// Longest name in an archive, in bytes, with all of its directories; also of the target of a link.
+pub const LONGEST: usize = 4095;
 
 /// Longest part of a name.
 const MAX_NAME: usize = 255;
@@ -27,7 +26,7 @@ impl EntryPath {
         if text.starts_with(b"/") {
             return Err("is an absolute name");
         }
-        if text.len() > MAX_PATH {
+        if text.len() > LONGEST {
             return Err("is too long");
         }
         let mut parts = Vec::new();
@@ -63,7 +62,7 @@ impl EntryPath {
         while parts.next_if(|part| *part == b"..").is_some() {
             up = up.saturating_add(1);
         }
-        let is_plain = (1..=MAX_PATH).contains(&target.len()) && !target.starts_with(b"/") && !target.contains(&0);
+        let is_plain = (1..=LONGEST).contains(&target.len()) && !target.starts_with(b"/") && !target.contains(&0);
         is_plain && up <= self.parents.len() && parts.all(|part| part != b"..")
     }
 }

@@ -6,12 +6,13 @@
 //! * [`merge`] — a tree in the place of another
 //! * [`placement`] — where a stream becomes a tree, and how that takes its place
 //! * [`converter`] — the programs
-//! * [`tar`], [`entry_path`], [`summary`] — the stream, the names in it, and what became of them
+//! * [`tar`], [`pax`], [`entry_path`], [`summary`] — the stream, the names in it, and what became of them
 
 pub mod converter;
 pub mod entry_path;
 pub mod merge;
 pub mod pack;
+pub mod pax;
 pub mod placement;
 pub mod summary;
 pub mod tar;

@@ -9,10 +9,10 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags, Statx, fstat, openat, readlinkat};
 use rustix::io::Errno;
 
-use crate::files::archive::entry_path::EntryPath;
+use crate::files::archive::entry_path::{EntryPath, LONGEST};
 use crate::files::archive::placement::names;
 use crate::files::archive::summary::{Summary, name_shown};
-use crate::files::archive::tar::{Entry, Kind, LONGEST, header, padding, trailer};
+use crate::files::archive::tar::{Entry, Kind, header, padding, trailer};
 use crate::files::archive::{Limits, MAX_DEPTH, too_late};
 use crate::files::home::{Place, obstacle};
 use crate::tree;

@@ -1,6 +1,10 @@
-//! The stream between the programs and us: tar in GNU's form, whose names are bytes of any length.
+//! The stream between the programs and us: tar in GNU's form, whose names are bytes of any length. Archives of others come in the
+//! forms of POSIX, too, with names in the prefix of a header or in records in front of it.
 
 use std::io::{self, ErrorKind, Read};
+
+use crate::files::archive::entry_path::LONGEST;
+use crate::files::archive::pax::Records;
 
 /// The size of a header, and of the units in which content is stored.
 const BLOCK: usize = 512;
@@ -8,8 +12,8 @@ const BLOCK: usize = 512;
 /// Longest name or target of a link, with its zero at the end.
 const MAX_TEXT: u64 = 4096;
 
-/// Longest name or target of a link that is read back.
-pub const LONGEST: usize = 4095;
+/// Most bytes of records for an entry: attributes of the file can be among them.
+const MAX_RECORDS: u64 = 1024 * 1024;
 
 /// What follows the last entry at most: programs fill their last record.
 const MAX_TRAILER: u64 = 1024 * 1024;
@@ -61,7 +65,7 @@ impl<R: Read> TarReader<R> {
     /// # Errors
     /// The stream ends too early, or is no tar.
     pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
-        let (mut name, mut target) = (None, None);
+        let (mut name, mut target, mut records) = (None, None, Records::default());
         loop {
             self.skip(self.left.saturating_add(self.padding))?;
             (self.left, self.padding) = (0, 0);
@@ -72,39 +76,49 @@ impl<R: Read> TarReader<R> {
                 return Ok(None);
             }
             let header = Header::parse(&block).ok_or_else(broken)?;
-            self.left = header.size;
-            self.padding = padding(header.size);
+            self.expect(header.size);
             match header.kind {
                 b'L' => name = Some(self.text()?),
                 b'K' => target = Some(self.text()?),
-                kind => {
-                    let target = target.take().unwrap_or(header.target);
-                    let kind = match kind {
-                        b'0' | 0 | b'7' => Kind::File(header.size),
-                        b'5' => Kind::Directory,
-                        b'2' => Kind::Link(target),
-                        b'1' => Kind::HardLink(target),
-                        _ => Kind::Other,
-                    };
-                    let name = name.take().unwrap_or(header.name);
-                    return Ok(Some(Entry { name, kind, mode: header.mode, modified: header.modified }));
+                b'x' => records.read(&self.records()?)?,
+                // Names of one entry are never in the records for all.
+                b'g' => Records::default().read(&self.records()?)?,
+                b'S' => return Err(ErrorKind::Unsupported.into()),
+                _ => {
+                    let header = header.with(name, target, records);
+                    self.expect(header.size);
+                    return Ok(Some(header.entry()));
                 }
             }
         }
     }
 
-    /// A name that did not fit into a header.
-    fn text(&mut self) -> io::Result<Vec<u8>> {
-        if self.left > MAX_TEXT {
+    /// What follows the header is content of this size.
+    fn expect(&mut self, size: u64) {
+        self.left = size;
+        self.padding = padding(size);
+    }
+
+    /// The records for an entry.
+    fn records(&mut self) -> io::Result<Vec<u8>> {
+        self.content(MAX_RECORDS)
+    }
+
+    /// All of the content, if it is not longer.
+    fn content(&mut self, longest: u64) -> io::Result<Vec<u8>> {
+        if self.left > longest {
             return Err(broken());
         }
-        let mut text = Vec::new();
-        self.read_to_end(&mut text)?;
-        if self.left > 0 {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
+        let mut content = Vec::new();
+        self.read_to_end(&mut content)?;
+        if self.left > 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(content) }
+    }
+
+    /// A name that did not fit into a header.
+    fn text(&mut self) -> io::Result<Vec<u8>> {
+        let mut text = self.content(MAX_TEXT)?;
         text.truncate(text.iter().position(|byte| *byte == 0).unwrap_or(text.len()));
-        Ok(text)
+        if text.len() > LONGEST { Err(broken()) } else { Ok(text) }
     }
 
     fn skip(&mut self, length: u64) -> io::Result<()> {
@@ -157,7 +171,6 @@ impl Header {
             return None;
         }
         let kind = *field(156, 1).first()?;
-        let has_content = matches!(kind, b'0' | 0 | b'7' | b'L' | b'K');
         let size = number(field(124, 12))?;
         let text = |bytes: &[u8]| bytes.split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
         let (mut name, prefix) = (text(field(0, 100)), text(field(345, 155)));
@@ -167,9 +180,38 @@ impl Header {
         }
         let mode = u32::try_from(number(field(100, 8))? & 0o7777).ok()?;
         let modified = number(field(136, 12)).unwrap_or(0);
-        // A link has no content, whatever its header says; something unknown has what it says.
-        let size = if has_content || !matches!(kind, b'1' | b'2' | b'5') { size } else { 0 };
-        Some(Self { name, target: text(field(157, 100)), kind, mode, size, modified })
+        Some(Self { name, target: text(field(157, 100)), kind, mode, size, modified }.of_its_kind())
+    }
+
+    /// With what was in front of it.
+    fn with(self, name: Option<Vec<u8>>, target: Option<Vec<u8>>, records: Records) -> Self {
+        let name = records.path.or(name).unwrap_or(self.name);
+        let target = records.link.or(target).unwrap_or(self.target);
+        let (size, modified) = (records.size.unwrap_or(self.size), records.modified.unwrap_or(self.modified));
+        Self { name, target, size, modified, ..self }.of_its_kind()
+    }
+
+    /// A link has no content, whatever its header says; something unknown has what it says. Before POSIX, a directory was a file
+    /// whose name ends with a slash.
+    fn of_its_kind(mut self) -> Self {
+        if matches!(self.kind, b'0' | 0 | b'7') && self.name.ends_with(b"/") && self.size == 0 {
+            self.kind = b'5';
+        }
+        if matches!(self.kind, b'1' | b'2' | b'5') {
+            self.size = 0;
+        }
+        self
+    }
+
+    fn entry(self) -> Entry {
+        let kind = match self.kind {
+            b'0' | 0 | b'7' => Kind::File(self.size),
+            b'5' => Kind::Directory,
+            b'2' => Kind::Link(self.target),
+            b'1' => Kind::HardLink(self.target),
+            _ => Kind::Other,
+        };
+        Entry { name: self.name, kind, mode: self.mode, modified: self.modified }
     }
 }
 
@@ -303,6 +345,39 @@ mod tests {
             let bytes = header(&entry);
             assert_eq!(TarReader::new(bytes.as_slice()).next_entry().unwrap(), Some(entry), "{size}");
         }
+    }
+
+    #[test]
+    fn records_of_posix_stand_for_what_does_not_fit_into_a_header() {
+        let records = |kind: u8, text: &[u8]| {
+            let size = u64::try_from(text.len()).unwrap();
+            let zeros = vec![0; usize::try_from(padding(size)).unwrap()];
+            [&block(b"PaxHeaders/x", kind, size, b"", 0o644, 0)[..], text, &zeros].concat()
+        };
+        let mut stream = records(b'g', b"13 comment=a\n");
+        stream.extend(records(b'x', b"13 path=dir/\n"));
+        stream.extend(block(b"cut", b'0', 0, b"", 0o755, 0));
+        stream.extend(records(b'x', b"12 path=abc\n9 size=5\n"));
+        stream.extend(block(b"cut", b'0', 0, b"", 0o644, 7));
+        stream.extend([&b"hello"[..], &[0; 507]].concat());
+        stream.extend(block(b"next", b'0', 0, b"", 0o644, 7));
+        stream.extend(trailer());
+        let mut reader = TarReader::new(stream.as_slice());
+        let directory = reader.next_entry().unwrap().unwrap();
+        assert_eq!((directory.name.as_slice(), directory.kind), (&b"dir/"[..], Kind::Directory));
+        let file = reader.next_entry().unwrap().unwrap();
+        assert_eq!((file.name.as_slice(), file.kind, file.modified), (&b"abc"[..], Kind::File(5), 7));
+        let mut content = String::new();
+        reader.read_to_string(&mut content).unwrap();
+        assert_eq!(content, "hello");
+        // Records are for one entry.
+        assert_eq!(reader.next_entry().unwrap().unwrap().name, b"next");
+        assert_eq!(reader.next_entry().unwrap(), None);
+        for sparse in [records(b'x', b"22 GNU.sparse.major=1\n"), block(b"holes", b'S', 0, b"", 0o644, 0).to_vec()] {
+            let error = TarReader::new(sparse.as_slice()).next_entry().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+        }
+        assert!(TarReader::new(records(b'x', b"99 path=dir/\n").as_slice()).next_entry().is_err());
     }
 
     #[test]

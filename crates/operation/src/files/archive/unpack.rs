@@ -82,6 +82,11 @@ pub fn unpack(top: &OwnedFd, stream: impl Read, rules: Rules, deadline: Deadline
 fn unreadable(error: &io::Error) -> Problem {
     Problem::Conflict(match error.kind() {
         ErrorKind::UnexpectedEof => "The archive is damaged or incomplete, and was not unpacked.".to_owned(),
+        ErrorKind::Unsupported => {
+            "The archive has a sparse file, a form of which is not read here, and was not unpacked. Make it without “--sparse”, or use \
+             SFTP or a shell."
+                .to_owned()
+        }
         _ => "The archive cannot be read, and was not unpacked.".to_owned(),
     })
 }
