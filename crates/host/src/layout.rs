@@ -82,6 +82,9 @@ pub const PROGRAM_NAME: &str = "opterius-operation";
 /// The socket on which systemd listens for the helper.
 pub const SOCKET: &str = "/run/opterius/operation.sock";
 
+/// Which of the unused uids a helper or its programs have: locked files with their names.
+pub const RESERVED_UIDS: &str = "/run/opterius-uids";
+
 /// The Agent's group, if the host has it.
 pub const AGENT_GROUP: &str = "opterius";
 

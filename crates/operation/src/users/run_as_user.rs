@@ -5,16 +5,22 @@
 //! the tenant's uid as its effective uid, which determines what it can do, and an unused uid as its real and saved uids,
 //! which determine what others can do to it.
 
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 use rustix::thread::{capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use opterius_base::deadline::Deadline;
+use opterius_host::layout;
 use opterius_host::problem::Problem;
 use opterius_host::processes::{self, Status};
 use opterius_host::tool::Tool;
@@ -23,6 +29,9 @@ use opterius_host::users::register::User;
 /// Uids that no user should have, the preferred one last: Debian reserves them (Debian Policy, 9.2.2). Containers use some
 /// of them nevertheless, and their processes must neither reach the thread nor be reached by its signals.
 const UNUSED_UIDS: std::ops::RangeInclusive<u32> = 65_520..=65_533;
+
+/// What is wrong if there is none.
+pub const NONE_UNUSED: &str = "every uid from 65520 to 65533 is in use, or /run/opterius-uids cannot be written to";
 
 /// Time limit for asking the name service about a uid.
 const NAME_SERVICE_TIME: Duration = Duration::from_secs(2);
@@ -52,7 +61,7 @@ pub fn run_as<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
     let failed = |cause: &dyn std::fmt::Display| Problem::failed(what, cause);
-    let unused = unused_uid().ok_or_else(|| failed(&"every uid from 65520 to 65533 is in use"))?;
+    let unused = unused_uid().ok_or_else(|| failed(&NONE_UNUSED))?;
     let (uid, gid, unused) = (Uid::from_raw(uid), Gid::from_raw(gid), Uid::from_raw(unused));
     let (sender, receiver) = bounded(1);
     let run = move || {
@@ -75,26 +84,43 @@ fn assume(uid: Uid, gid: Gid, unused: Uid) -> Result<(), Errno> {
     if capabilities(None)?.effective.is_empty() { Ok(()) } else { Err(Errno::PERM) }
 }
 
-/// A uid that neither a user nor a process has.
+/// A uid that is kept for this process until it ends.
+struct Reserved {
+    uid: u32,
+    #[allow(dead_code, reason = "closing the file releases the uid")]
+    lock: File,
+}
+
+/// A uid that neither a user nor a program has. Threads of several processes can have it.
 fn unused_uid() -> Option<u32> {
-    static UNUSED: OnceLock<Option<u32>> = OnceLock::new();
-    *UNUSED.get_or_init(|| free_uid(None))
+    static UNUSED: OnceLock<Option<Reserved>> = OnceLock::new();
+    UNUSED.get_or_init(|| reserve(FlockOperation::NonBlockingLockShared)).as_ref().map(|it| it.uid)
 }
 
-/// Another one: a program that runs with it can neither signal nor trace these threads.
+/// Another one, for the programs of this process alone: they can neither signal nor trace these threads, nor the programs of
+/// another process.
 pub fn other_unused_uid() -> Option<u32> {
-    unused_uid().and_then(|own| free_uid(Some(own)))
+    static UNUSED: OnceLock<Option<Reserved>> = OnceLock::new();
+    unused_uid()?;
+    UNUSED.get_or_init(|| reserve(FlockOperation::NonBlockingLockExclusive)).as_ref().map(|it| it.uid)
 }
 
-fn free_uid(except: Option<u32>) -> Option<u32> {
+/// Two processes that look at the same moment see the same uids in use, so that each is also locked.
+fn reserve(how: FlockOperation) -> Option<Reserved> {
+    let made = DirBuilder::new().mode(0o700).create(layout::RESERVED_UIDS);
+    made.or_else(|error| if error.kind() == ErrorKind::AlreadyExists { Ok(()) } else { Err(error) }).ok()?;
     let mut used: Vec<u32> = processes::all()
         .into_iter()
         .filter_map(|process| Status::read(&process.to_string()))
         .flat_map(|status| status.uids)
-        .chain(except)
         .collect();
     used.sort_unstable();
-    UNUSED_UIDS.rev().find(|uid| used.binary_search(uid).is_err() && !has_name(*uid))
+    UNUSED_UIDS.rev().filter(|uid| used.binary_search(uid).is_err()).find_map(|uid| {
+        let path = Path::new(layout::RESERVED_UIDS).join(uid.to_string());
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).ok()?;
+        flock(&lock, how).ok()?;
+        (!has_name(uid)).then_some(Reserved { uid, lock })
+    })
 }
 
 /// Whether the name service knows a user with this uid.
@@ -107,7 +133,7 @@ fn has_name(uid: u32) -> bool {
 mod tests {
     use super::*;
     use opterius_host::users::register::Register;
-    use std::fs::{self, File};
+    use std::fs;
     use std::time::Duration;
 
     fn alice() -> User {
@@ -134,6 +160,23 @@ mod tests {
             assert!(inside.contains(line), "{line:?} in {inside}");
         }
         assert!(!opened && opens_shadow());
+    }
+
+    #[test]
+    fn programs_of_two_processes_never_have_the_same_uid() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        // Descriptions of open files of one process exclude each other like those of two.
+        let shared: Vec<Reserved> = (0..2).map(|_| reserve(FlockOperation::NonBlockingLockShared).unwrap()).collect();
+        assert_eq!(shared[0].uid, shared[1].uid);
+        let one = || thread::spawn(|| reserve(FlockOperation::NonBlockingLockExclusive).unwrap());
+        let threads: Vec<_> = (0..4).map(|_| one()).collect();
+        let programs: Vec<Reserved> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        let mut uids: Vec<u32> = programs.iter().chain(&shared[..1]).map(|it| it.uid).collect();
+        uids.sort_unstable();
+        uids.dedup();
+        assert_eq!(uids.len(), 5, "{uids:?}");
     }
 
     #[test]

@@ -59,7 +59,7 @@ pub fn gunzip(compressed: OwnedFd, plain: OwnedFd) -> Result<Tool, Problem> {
 /// A program that limits itself and then runs another.
 fn confined() -> Result<Tool, Problem> {
     let uid = run_as_user::other_unused_uid();
-    let uid = uid.ok_or_else(|| Problem::failed("the archive", "every uid from 65520 to 65533 is in use"))?;
+    let uid = uid.ok_or_else(|| Problem::failed("the archive", run_as_user::NONE_UNUSED))?;
     Ok(Tool::named("prlimit")?.user(uid, uid).args([MEMORY, DESCRIPTORS, "--core=0", "--"]))
 }
 
