@@ -169,6 +169,7 @@ pub fn obstacle(path: &str, error: Errno) -> Problem {
             "cannot be accessed by the account itself. Correct the permissions, the owner or the attributes first"
         }
         Errno::BUSY => "is in use, or another file system is mounted there",
+        Errno::TXTBSY => "is a program that runs at the moment. End it first",
         Errno::NXIO => "is not a file with content",
         Errno::AGAIN | Errno::NOTEMPTY => "is being changed by a program at the moment. Try again",
         Errno::OVERFLOW | Errno::MLINK => "has more entries or links than are possible here. Use SFTP",

@@ -127,6 +127,17 @@ fn a_written_file_keeps_its_mode_and_a_refused_one_its_content() {
     ask(&panel, "chmod", "config.php", json!({"permissions": "0400"})).ok();
     write(&panel, "config.php", "three").refuses(409, "conflict");
     assert_eq!(fs::read_to_string(&file).unwrap(), "two");
+    // A program that runs.
+    let program = home.join("program");
+    fs::copy("/bin/sleep", &program).unwrap();
+    std::os::unix::fs::chown(&program, Some(owner), Some(owner)).unwrap();
+    let mut running = std::process::Command::new(&program).arg("100").spawn().unwrap();
+    let refused = write(&panel, "program", "text");
+    running.kill().unwrap();
+    running.wait().unwrap();
+    refused.refuses(409, "conflict");
+    assert!(refused.body["error"].as_str().unwrap().contains("is a program that runs"), "{refused:?}");
+    fs::remove_file(&program).unwrap();
     // A file that nobody may open can be named, and opened again.
     ask(&panel, "chmod", "config.php", json!({"permissions": "000"})).ok();
     read(&panel, "config.php").refuses(409, "conflict");
