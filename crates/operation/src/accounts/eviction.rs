@@ -42,8 +42,9 @@ pub fn lock_out(host: &Host, username: &Username, user: &User, deadline: Deadlin
 pub fn end(host: &Host, username: &Username, user: &User, deadline: Deadline) -> Result<Vec<String>, Problem> {
     // A unit that systemd does not stop keeps no process alive.
     let stopped = masters::stop_all_of(host, username.as_str(), deadline);
-    end_processes::end_all(host, user, deadline)?;
+    let ended = end_processes::end_all(host, user, deadline);
     sources::close(host, username, user)?;
+    ended?;
     // A job may have started between the two.
     end_processes::end_all(host, user, deadline)?;
     stopped

@@ -63,10 +63,11 @@ fn suspend(host: &Host, username: &Username, deadline: Deadline) -> Result<Value
         if served.is_ok() {
             transaction.commit()?;
         }
-        let ended = eviction::end(host, username, &user, deadline)?;
-        // Without a server of databases, everything else is suspended all the same.
+        // A process that cannot be ended keeps nothing else from being suspended, nor does a server of databases.
+        let ended = eviction::end(host, username, &user, deadline);
         let locked = databases::suspend(transaction, username, deadline);
         locked_out?;
+        let ended = ended?;
         let Applied { mut warnings, obstacle } = served?;
         warnings.extend(ended.into_iter().filter(|warning| !warnings.contains(warning)).collect::<Vec<_>>());
         if let Some(obstacle) = obstacle {
