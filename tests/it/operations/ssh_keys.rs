@@ -6,6 +6,7 @@ use super::{HOST, hosting, is_there};
 use crate::support::machine::{attempt, on_a_machine, run, run_as, shell_as};
 use crate::support::panel::{Answer, Panel};
 use crate::support::snapshot::Snapshot;
+use crate::support::{SOON, eventually};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -206,6 +207,30 @@ fn lines_of_a_tenant_stay_in_authorized_keys() {
         assert_eq!(fs::read(FILE).unwrap(), [&own[..], b"\n"].concat());
         delete(&panel, &fingerprint).ok();
         assert_eq!(fs::read(FILE).unwrap(), b"# of the tenant\r\n\r\n\xff\xfe\0 garbage\nssh-rsa AAAA broken\n");
+        // A line that ends at a zero byte for sshd, and the other file that it reads.
+        let (second, second_key) = made("-t ed25519 -N ''");
+        run_as("alice", &format!("printf '%s\\0junk\\n' '{first}' >{FILE}; echo '{}' >{FILE}2", second.trim()));
+        assert!(logs_in(&private_key) && logs_in(&second_key));
+        let both = fingerprints(&panel);
+        assert_eq!((both.len(), &both[0]), (2, &fingerprint));
+        both.iter().for_each(|each| drop(delete(&panel, each).ok()));
+        assert!(!logs_in(&private_key) && !logs_in(&second_key));
+        assert_eq!(fingerprints(&panel), [""; 0]);
+        delete(&panel, &fingerprint).refuses(404, "not_found");
+        // A program of the tenant's that holds the file.
+        let hold = "import fcntl, time; file = open('.ssh/authorized_keys'); \
+                    fcntl.fcntl(file, fcntl.F_SETSIG, 0); fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK); \
+                    __import__('signal').signal(29, 1); open('held', 'w'); time.sleep(100)";
+        let mut holding = shell_as("alice", &format!("cd; exec python3 -c \"{hold}\"")).spawn().unwrap();
+        assert!(eventually(SOON, || is_there("/home/alice/held")));
+        let answer = panel.post("/ssh/list-keys", &json!({"username": "alice"}));
+        holding.kill().unwrap();
+        holding.wait().unwrap();
+        answer.refuses(409, "conflict");
+        assert!(
+            answer.body["error"].as_str().unwrap().contains("holds /home/alice/.ssh/authorized_keys"),
+            "{answer:?}"
+        );
         // An administrator's settings that make keys useless are named.
         run("echo 'AuthorizedKeysFile /etc/keys/%u' >/etc/ssh/sshd_config.d/10-mine.conf");
         let answer = import(&panel, first, "").ok();

@@ -26,8 +26,9 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Parses a line of authorized_keys as sshd does; none if it has no key.
+    /// Parses a line of authorized_keys as sshd does, for whom it ends at a zero byte; none if it has no key.
     pub fn parse(line: &[u8]) -> Option<Self> {
+        let line = line.split(|byte| *byte == 0).next().unwrap_or_default();
         let line = skip_blanks(line.strip_suffix(b"\n").unwrap_or(line));
         if line.starts_with(b"#") {
             return None;

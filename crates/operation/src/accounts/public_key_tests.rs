@@ -37,7 +37,8 @@ fn lines_are_read_as_sshd_reads_them() {
     ] {
         assert_eq!(key(&with(before, after)), Some((has_options, comment.to_vec())), "{before}{after}");
     }
-    assert_eq!(key(&[&with("", " ")[..], b"\xff\0"].concat()), Some((false, b"\xff\0".to_vec())));
+    assert_eq!(key(&[&with("", " ")[..], b"\xff\0x"].concat()), Some((false, b"\xff".to_vec())));
+    assert_eq!(key(&with("", "\0x y")), Some((false, Vec::new())));
     for (before, after) in
         [("#", ""), ("# ", ""), ("a b ", ""), (r#"command="x "#, ""), ("", "A"), ("x", ""), ("", "=")]
     {
@@ -48,6 +49,15 @@ fn lines_are_read_as_sshd_reads_them() {
     {
         assert_eq!(key(other.as_bytes()), None, "{other}");
     }
+}
+
+#[test]
+fn a_line_ends_at_a_zero_byte() {
+    let file = format!("{ED25519}\0x\n# other\n").into_bytes();
+    let fingerprint = PublicKey::parse(ED25519.as_bytes()).unwrap().fingerprint();
+    assert!(authorized_keys::keys(&file).map(|key| key.fingerprint()).eq([fingerprint.clone()]));
+    assert_eq!(authorized_keys::without(&file, &fingerprint), b"# other\n");
+    assert_eq!(authorized_keys::keys(format!("\0{ED25519}\n").as_bytes()).count(), 0);
 }
 
 #[test]

@@ -22,16 +22,22 @@ const MAX_SIZE: u64 = 1024 * 1024;
 const DIRECTORY: &CStr = c".ssh";
 const AUTHORIZED_KEYS: &CStr = c"authorized_keys";
 
+/// A file that sshd also reads by default. Nothing is added to it.
+const FURTHER_KEYS: &CStr = c"authorized_keys2";
+
 /// Where new files are written first, so that readers never see part of one.
 const TEMPORARY: &CStr = c".opterius-new";
 
-/// The content of authorized_keys; empty if there is none.
+/// The contents of authorized_keys and authorized_keys2; empty if there is none.
 ///
 /// # Errors
 /// The account has something else in its place, or it cannot be read.
 pub fn read(host: &Host, user: &User, deadline: Deadline) -> Result<Vec<u8>, Problem> {
     in_directory(host, user, deadline, move |home, uid| match open(home, uid)? {
-        Some(directory) => read_file(&directory, AUTHORIZED_KEYS),
+        Some(directory) => {
+            let [first, second] = [read_file(&directory, AUTHORIZED_KEYS)?, read_file(&directory, FURTHER_KEYS)?];
+            Ok([first.as_slice(), b"\n", &second].concat())
+        }
         None => Ok(Vec::new()),
     })
 }
@@ -65,12 +71,34 @@ pub fn change<T: Send + 'static>(
             write_once(&directory, name, key.expose().as_bytes())?;
         }
         if let Some(after) = after {
-            replace(&directory, AUTHORIZED_KEYS, &after)?;
-            if read_file(&directory, AUTHORIZED_KEYS)? != after {
-                return Err(Obstacle::Changed);
-            }
+            replace_and_look(&directory, AUTHORIZED_KEYS, &after)?;
         }
         Ok(result)
+    })
+}
+
+/// Leaves out of authorized_keys and authorized_keys2 what `edit` leaves out. Returns whether there was something.
+///
+/// # Errors
+/// Those of [`change`].
+pub fn reduce(
+    host: &Host,
+    user: &User,
+    deadline: Deadline,
+    edit: impl Fn(&[u8]) -> Vec<u8> + Send + 'static,
+) -> Result<bool, Problem> {
+    in_directory(host, user, deadline, move |home, uid| {
+        let Some(directory) = open(home, uid)? else { return Ok(false) };
+        let mut is_reduced = false;
+        for name in [AUTHORIZED_KEYS, FURTHER_KEYS] {
+            let before = read_file(&directory, name)?;
+            let after = edit(&before);
+            if after != before {
+                replace_and_look(&directory, name, &after)?;
+                is_reduced = true;
+            }
+        }
+        Ok(is_reduced)
     })
 }
 
@@ -128,6 +156,9 @@ impl Obstacle {
                 shown(name)
             ),
             Self::Changed => "The account has changed the file at the same time. Repeat the operation.".to_owned(),
+            Self::Failed(name, Errno::AGAIN | Errno::TXTBSY) => {
+                format!("A program of the account's holds {}. End it, then repeat the operation.", shown(name))
+            }
             Self::Failed(name, Errno::ACCESS | Errno::PERM) => format!(
                 "The account itself may not read or write {}. Correct its mode or attributes, then repeat the operation.",
                 shown(name)
@@ -206,6 +237,12 @@ fn write_temporary(directory: &OwnedFd, bytes: &[u8]) -> Result<(), Obstacle> {
         fsync(&file)
     };
     write().map_err(failed(TEMPORARY)).inspect_err(|_| _ = unlinkat(directory, TEMPORARY, AtFlags::empty()))
+}
+
+/// Replaces a file, unless a process of the account replaces it, too.
+fn replace_and_look(directory: &OwnedFd, name: &'static CStr, bytes: &[u8]) -> Result<(), Obstacle> {
+    replace(directory, name, bytes)?;
+    if read_file(directory, name)? == bytes { Ok(()) } else { Err(Obstacle::Changed) }
 }
 
 /// Replaces a file atomically.

@@ -1,4 +1,4 @@
-//! `/ssh/delete-key`: removes the lines with a key from an account's `~/.ssh/authorized_keys`. Sessions of the key go on.
+//! `/ssh/delete-key`: removes the lines with a key from an account's `~/.ssh/authorized_keys` and `authorized_keys2`. Sessions of the key go on.
 
 use serde_json::{Value, json};
 
@@ -18,12 +18,8 @@ impl Perform for DeleteKey {
             let user = register.account(username)?;
             user::refuse_foreign_user(host, &register, user)?;
             let wanted = fingerprint.clone();
-            let delete = move |before: &[u8]| {
-                let after = Some(authorized_keys::without(before, wanted.as_str())).filter(|after| after != before);
-                let is_there = after.is_some();
-                (after, is_there)
-            };
-            if ssh_directory::change(host, user, None, deadline, delete)? {
+            let delete = move |before: &[u8]| authorized_keys::without(before, wanted.as_str());
+            if ssh_directory::reduce(host, user, deadline, delete)? {
                 return Ok(json!({"username": username, "fingerprint": fingerprint}));
             }
             let sentence =

@@ -1,4 +1,4 @@
-//! `/ssh/list-keys`: lists the keys in an account's `~/.ssh/authorized_keys`.
+//! `/ssh/list-keys`: lists the keys in an account's `~/.ssh/authorized_keys`, and in `authorized_keys2`, which sshd reads, too.
 
 use serde_json::{Value, json};
 
