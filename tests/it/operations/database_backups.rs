@@ -232,6 +232,38 @@ fn a_postgresql_database_comes_back_as_it_was() {
 }
 
 #[test]
+fn a_dump_that_grows_ends_before_the_disk_is_full() {
+    on_a_machine(a_dump_that_grows_ends_before_the_disk_is_full, || {
+        let panel = postgres::shops();
+        // A few megabytes in the database, and 600 of text.
+        postgres::as_user(
+            "alice_u",
+            "alice_shop",
+            "CREATE TABLE large AS SELECT repeat('a', 50000000) AS text FROM generate_series(1, 12);",
+        );
+        let directory = "/var/backups/opterius";
+        run(&format!("mkdir -p {directory} && mount -t tmpfs -o size=500m,mode=755 tmpfs {directory}"));
+        let body = json!({"username": "alice", "type": "databases", "databases": [], "domains": []});
+        let mut largest = 0;
+        let refused = std::thread::scope(|scope| {
+            let asked = scope.spawn(|| panel.post("/backup/create", &body));
+            while !asked.is_finished() {
+                let used = run(&format!("df --output=used -B1M {directory} | tail -1"));
+                largest = largest.max(used.trim().parse().unwrap());
+            }
+            asked.join().unwrap()
+        });
+        refused.refuses(507, "insufficient_storage");
+        assert!(refused.body["error"].as_str().unwrap().contains("Delete old backups"), "{refused:?}");
+        assert!(largest < 300, "{largest} MB");
+        assert_eq!(run(&format!("find {directory} -type f")), "");
+        run(&format!("umount {directory}"));
+        postgres::as_user("alice_u", "alice_shop", "TRUNCATE large;");
+        back_up(&panel);
+    });
+}
+
+#[test]
 fn a_restoration_of_postgresql_killed_at_any_tool_is_completed_by_a_repeat() {
     on_a_machine(a_restoration_of_postgresql_killed_at_any_tool_is_completed_by_a_repeat, || {
         let panel = postgres::shops();

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::fstatvfs;
 use rustix::io::Errno;
 
+use crate::backups::directory::beside_reserve;
 use crate::files::archive::Limits;
 
 /// The directory with the files of the home.
@@ -22,10 +23,7 @@ pub const LIMITS: Limits = Limits { entries: 2_000_000, bytes: 1 << 42 };
 pub const BUFFER: usize = 64 * 1024;
 
 /// Bytes between two looks at the disk.
-const LOOK_INTERVAL: u64 = 16 * 1024 * 1024;
-
-/// What stays free on the disk while a backup is written, in bytes.
-const RESERVE: u64 = 128 * 1024 * 1024;
+pub const LOOK_INTERVAL: u64 = 16 * 1024 * 1024;
 
 /// The stream to the program that compresses it. It fails before the disk is full: the backups' disk is the server's own, as a rule.
 pub struct Outgoing {
@@ -50,8 +48,7 @@ impl Write for Outgoing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.stream.write(bytes)?;
         let Some(left) = self.until_look.checked_sub(u64::try_from(written).unwrap_or(u64::MAX)) else {
-            let status = fstatvfs(&self.archive)?;
-            if status.f_bavail.saturating_mul(status.f_frsize) < RESERVE {
+            if beside_reserve(&fstatvfs(&self.archive)?).is_none() {
                 return Err(Errno::NOSPC.into());
             }
             self.until_look = LOOK_INTERVAL;

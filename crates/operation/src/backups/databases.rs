@@ -2,11 +2,12 @@
 //! an archive has sizes in front of contents, and all of a backup is read before anything is replaced.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, PipeReader, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use crate::backups::contents::{BUFFER, DATABASES};
+use crate::backups::contents::{BUFFER, DATABASES, LOOK_INTERVAL};
 use crate::backups::directory::BackupDirectory;
 use crate::backups::manifest::{Manifest, StoredDatabase};
 use crate::databases::record::Record;
@@ -54,8 +55,7 @@ impl Dumps {
                 directory.check_space(0)?;
                 let database = StoredDatabase { engine: word(engine).to_owned(), name: name.as_str().to_owned() };
                 let dump = Dump::new(directory, database)?;
-                let output = dump.file.try_clone().map_err(|error| Problem::at(&dump.path, error))?;
-                server::running(host, engine, deadline)?.dump(name, output.into())?;
+                dump.fill(directory, |output| server::running(host, engine, deadline)?.dump(name, output))?;
                 dumps.0.push(dump);
             }
         }
@@ -148,6 +148,32 @@ impl Dump {
         Ok(Self { database, path, file })
     }
 
+    /// Writes what `program` writes. It can be much more than what the database has on the disk, which is looked at meanwhile.
+    fn fill(
+        &self,
+        directory: &BackupDirectory,
+        program: impl FnOnce(OwnedFd) -> Result<(), Problem> + Send,
+    ) -> Result<(), Problem> {
+        let (reader, writer) = io::pipe().map_err(|error| Problem::failed("the backup", error))?;
+        std::thread::scope(|scope| {
+            let dumping = scope.spawn(move || program(writer.into()));
+            // The reader is closed with the end of this, and then the program cannot write any more.
+            let copied = self.copy(directory, reader);
+            let dumped = dumping.join().unwrap_or_else(|_| Err(Problem::failed("the backup", "a thread panicked")));
+            copied.and(dumped)
+        })
+    }
+
+    fn copy(&self, directory: &BackupDirectory, reader: PipeReader) -> Result<(), Problem> {
+        while io::copy(&mut (&reader).take(LOOK_INTERVAL), &mut &self.file)
+            .map_err(|error| Problem::at(&self.path, error))?
+            > 0
+        {
+            directory.check_space(0)?;
+        }
+        Ok(())
+    }
+
     fn write(&self, stream: &mut impl Write, now: Timestamp) -> io::Result<u64> {
         let size = self.file.metadata()?.len();
         let name = format!("{DATABASES}/{}/{}", self.database.engine, self.database.name).into_bytes();
@@ -205,6 +231,33 @@ fn word(engine: Engine) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Tree, user};
+
+    #[test]
+    fn a_dump_is_what_the_program_writes_and_ends_before_the_disk_is_full() {
+        let tree = Tree::new();
+        let directory = BackupDirectory::of(&tree.host, &user("alice")).unwrap();
+        directory.make().unwrap();
+        let dump = |name: &str| {
+            let database = StoredDatabase { engine: "mariadb".to_owned(), name: name.to_owned() };
+            Dump::new(&directory, database).unwrap()
+        };
+        let whole = dump("whole");
+        whole.fill(&directory, |output| File::from(output).write_all(&[7; 100_000]).map_err(|_| damaged())).unwrap();
+        assert_eq!(fs::read(&whole.path).unwrap(), [7; 100_000]);
+        let failed = dump("failed").fill(&directory, |_| Err(damaged())).unwrap_err();
+        assert!(matches!(failed, Problem::Conflict(_)));
+        // A disk that cannot be asked for its space is like one that is full.
+        let path = directory.path().to_owned();
+        let ended = dump("endless").fill(&directory, |output| {
+            fs::remove_dir_all(&path).unwrap();
+            let mut file = File::from(output);
+            loop {
+                file.write_all(&[7; 100_000]).map_err(|_| damaged())?;
+            }
+        });
+        assert!(matches!(ended, Err(Problem::Failed(_))), "{ended:?}");
+    }
 
     #[test]
     fn an_entry_names_its_database_and_nothing_else() {

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FlockOperation, StatVfs, flock, statvfs};
 
 use crate::tree;
 use opterius_base::deadline::Deadline;
@@ -132,20 +132,24 @@ impl BackupDirectory {
     /// They do not.
     pub fn check_space(&self, bytes: u64) -> Result<(), Problem> {
         let status = statvfs(&self.path).map_err(|error| Problem::at(&self.path, error.into()))?;
-        let size = |blocks: u64| blocks.saturating_mul(status.f_frsize);
-        let reserve = RESERVE.max(size(status.f_blocks) / RESERVED_PART);
-        let available = size(status.f_bavail).saturating_sub(reserve);
-        if bytes <= available {
-            return Ok(());
-        }
+        let available = match beside_reserve(&status) {
+            Some(available) if bytes <= available => return Ok(()),
+            available => available.unwrap_or(0),
+        };
         let megabytes = |bytes: u64| bytes / (1024 * 1024);
         Err(Problem::InsufficientStorage(format!(
-            "The disk with {} has {} MB left for backups, and {} MB are needed. Delete old backups, then repeat the operation.",
+            "The disk with {} has {} MB left for backups, and more than {} MB are needed. Delete old backups, then repeat the operation.",
             self.path.display(),
             megabytes(available),
             megabytes(bytes)
         )))
     }
+}
+
+/// What is free on the disk of the backups beside what must stay free; none if that is not.
+pub fn beside_reserve(status: &StatVfs) -> Option<u64> {
+    let size = |blocks: u64| blocks.saturating_mul(status.f_frsize);
+    size(status.f_bavail).checked_sub(RESERVE.max(size(status.f_blocks) / RESERVED_PART))
 }
 
 /// How the names of manifests end, behind the name of the backup.
