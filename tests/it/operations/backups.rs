@@ -76,6 +76,11 @@ fn is_tidy() {
 fn a_backup_brings_back_what_was_lost() {
     on_a_machine(a_backup_brings_back_what_was_lost, || {
         let panel = with_two_accounts();
+        run_as(
+            "alice",
+            "mkdir -p ~/.hidden/modes && cd ~/.hidden/modes && for mode in 400 444 664 777; do touch $mode; chmod $mode $mode; done && \
+             mkdir -m 775 shared && touch shared/file",
+        );
         let (before, others) = (home("alice"), home("bob"));
         assert_eq!(list(&panel), [json!(null); 0]);
         let filename = created(&panel, "alice");

@@ -152,7 +152,7 @@ fn unpack(
     let (ended, unpacked) = converter::beside(tool, deadline, || {
         owner.run(deadline, move |_| {
             let place = Box::new(move |name: &[u8]| selection.place(name));
-            let rules = Rules { limits: LIMITS, mode: 0o777, keeps_links: true, place };
+            let rules = Rules { limits: LIMITS, mode: 0o777, keeps_modes: true, keeps_links: true, place };
             unpack::unpack(&top, BufReader::with_capacity(BUFFER, reader), rules, deadline)
         })
     });

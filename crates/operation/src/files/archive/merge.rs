@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Mode, RenameFlags, mkdirat, renameat, renameat_with};
+use rustix::fs::{Mode, RenameFlags, fchmod, mkdirat, renameat, renameat_with};
 use rustix::io::Errno;
 
 use crate::files::archive::placement::names;
@@ -89,33 +89,11 @@ impl Merging {
         depth: usize,
     ) -> Result<(), Problem> {
         let Ok(new) = tree::metadata_at(from, name) else { return Ok(()) };
-        let existing = tree::metadata_at(to, name).ok();
         if tree::is_directory(&new) {
             let mode = Mode::from_raw_mode(u32::from(new.stx_mode) & 0o777);
-            match &existing {
-                None => match mkdirat(to, name, mode) {
-                    Ok(()) | Err(Errno::EXIST) => {}
-                    Err(error) => return self.refused(path, error),
-                },
-                Some(existing) if !tree::is_directory(existing) => {
-                    self.merged.skip(path, "is a directory in the backup, and something else is there");
-                    return Ok(());
-                }
-                Some(_) => {}
-            }
-            let opened = (tree::open_below(from, name), tree::open_below(to, name));
-            let (Ok(Some(from)), Ok(Some(to))) = opened else {
-                self.merged.skip(path, "cannot be entered, or is another file system");
-                return Ok(());
-            };
-            if depth >= MAX_DEPTH {
-                self.merged.skip(path, "is in too many directories");
-                return Ok(());
-            }
-            path.push(b'/');
-            return self.directory(&from, &to, path, depth.saturating_add(1));
+            return self.subdirectory(from, to, name, mode, path, depth);
         }
-        let moved = match existing {
+        let moved = match tree::metadata_at(to, name).ok() {
             None => renameat_with(from, name, to, name, RenameFlags::NOREPLACE),
             Some(existing) if tree::is_directory(&existing) => {
                 self.merged.skip(path, "is a file in the backup, and a directory is there");
@@ -130,6 +108,46 @@ impl Merging {
             Err(error) => return self.refused(path, error),
         }
         Ok(())
+    }
+
+    /// A directory with everything in it.
+    fn subdirectory(
+        &mut self,
+        from: &OwnedFd,
+        to: &OwnedFd,
+        name: &CStr,
+        mode: Mode,
+        path: &mut Vec<u8>,
+        depth: usize,
+    ) -> Result<(), Problem> {
+        let mut is_new = false;
+        match tree::metadata_at(to, name).ok() {
+            None => match mkdirat(to, name, mode) {
+                Ok(()) => is_new = true,
+                Err(Errno::EXIST) => {}
+                Err(error) => return self.refused(path, error),
+            },
+            Some(existing) if !tree::is_directory(&existing) => {
+                self.merged.skip(path, "is a directory in the backup, and something else is there");
+                return Ok(());
+            }
+            Some(_) => {}
+        }
+        let opened = (tree::open_below(from, name), tree::open_below(to, name));
+        let (Ok(Some(from)), Ok(Some(to))) = opened else {
+            self.merged.skip(path, "cannot be entered, or is another file system");
+            return Ok(());
+        };
+        if is_new {
+            // The umask has had a part in it.
+            fchmod(&to, mode).map_err(|error| obstacle(&name_shown(path), error))?;
+        }
+        if depth >= MAX_DEPTH {
+            self.merged.skip(path, "is in too many directories");
+            return Ok(());
+        }
+        path.push(b'/');
+        self.directory(&from, &to, path, depth.saturating_add(1))
     }
 
     /// What the account itself may not change is left out; anything else ends the work.

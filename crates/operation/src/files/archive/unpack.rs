@@ -38,6 +38,8 @@ pub struct Rules {
     pub limits: Limits,
     /// The permissions that files and directories may have.
     pub mode: u32,
+    /// Whether files and directories have exactly these, also without those of the owner or with more than our umask leaves.
+    pub keeps_modes: bool,
     /// Whether links that lead out of the archive are made.
     pub keeps_links: bool,
     /// Where an entry is made.
@@ -51,7 +53,13 @@ impl Rules {
     /// Those for an archive of this many bytes, which can come from anybody.
     pub fn of_archive(size: u64) -> Self {
         let limits = Limits { bytes: allowance(size), ..Limits::ARCHIVE };
-        Self { limits, mode: 0o755, keeps_links: false, place: Box::new(|name| Some(name.to_vec())) }
+        Self {
+            limits,
+            mode: 0o755,
+            keeps_modes: false,
+            keeps_links: false,
+            place: Box::new(|name| Some(name.to_vec())),
+        }
     }
 }
 
@@ -110,7 +118,13 @@ impl Unpacking<'_> {
             }
             Kind::Directory => {
                 let parent = self.parent(path).map_err(failed)?;
-                make_directory(&parent, path, mode | 0o700).map_err(failed)?;
+                // Without these, nothing could be made in it.
+                let mode = mode | 0o700;
+                let is_new = make_directory(&parent, path, mode).map_err(failed)?;
+                if is_new && self.rules.keeps_modes {
+                    let made = openat(&parent, path.name(), DIRECTORY | OFlags::NOFOLLOW, Mode::empty());
+                    made.and_then(|made| fchmod(made, Mode::from_raw_mode(mode))).map_err(failed)?;
+                }
             }
             Kind::Link(target) => {
                 let parent = self.parent(path).map_err(failed)?;
@@ -131,7 +145,8 @@ impl Unpacking<'_> {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let create = || openat(&parent, path.name(), flags, Mode::RUSR | Mode::WUSR);
                 let file = make_anew(&parent, path, create).map_err(failed)?;
-                self.fill(File::from(file), &name, mode | 0o600, modified, content)?;
+                let mode = if self.rules.keeps_modes { mode } else { mode | 0o600 };
+                self.fill(File::from(file), &name, mode, modified, content)?;
             }
         }
         self.summary.count()
@@ -204,10 +219,13 @@ fn make_anew<T>(parent: &OwnedFd, path: &EntryPath, make: impl Fn() -> Result<T,
     }
 }
 
-fn make_directory(parent: &OwnedFd, path: &EntryPath, mode: u32) -> Result<(), Errno> {
+/// Makes a directory, unless it is there. Returns whether it is new.
+fn make_directory(parent: &OwnedFd, path: &EntryPath, mode: u32) -> Result<bool, Errno> {
     match mkdirat(parent, path.name(), Mode::from_raw_mode(mode)) {
-        Err(Errno::EXIST) if tree::metadata_at(parent, path.name()).is_ok_and(|it| tree::is_directory(&it)) => Ok(()),
-        made => made,
+        Err(Errno::EXIST) if tree::metadata_at(parent, path.name()).is_ok_and(|it| tree::is_directory(&it)) => {
+            Ok(false)
+        }
+        made => made.map(|()| true),
     }
 }
 
