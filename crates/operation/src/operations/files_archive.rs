@@ -6,7 +6,7 @@ use std::io::{self, BufReader, BufWriter, Read};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags, SeekFrom, fstat, openat};
+use rustix::fs::{FlockOperation, Mode, OFlags, SeekFrom, flock, fstat, openat};
 use rustix::io::Errno;
 use serde_json::Value;
 
@@ -64,7 +64,8 @@ impl Perform for ArchiveFile {
         let owner = Owner::of(host, &self.username)?;
         let (path, deadline) = (&self.path, deadline.sooner(TIME));
         let at = path.clone();
-        let is_file = owner.run(deadline.sooner(SHORT), move |home| Ok(home.place(&at)?.find()?.is_file()))?;
+        let (is_file, _held) =
+            owner.run(deadline.sooner(SHORT), move |home| Ok((home.place(&at)?.find()?.is_file(), take(home)?)))?;
         let name = path.from_home().to_ascii_lowercase();
         match FORMATS.iter().find(|(end, _)| is_file && name.ends_with(end)) {
             Some((_, format)) => {
@@ -77,6 +78,17 @@ impl Perform for ArchiveFile {
             }
         }
     }
+}
+
+/// Takes the account's home for one archive: all accounts share the few places for operations that take long. The lock ends with
+/// the descriptor.
+fn take(home: &Home) -> Result<OwnedFd, Problem> {
+    let top = home.top()?;
+    let taken = flock(&top, FlockOperation::NonBlockingLockExclusive);
+    taken.map(|()| top).map_err(|_| {
+        let sentence = "Another archive of this account is being packed or unpacked. Wait until it has ended.";
+        Problem::Conflict(sentence.to_owned())
+    })
 }
 
 fn extract(owner: &Owner<'_>, path: &HomePath, format: Format, deadline: Deadline) -> Result<Summary, Problem> {

@@ -299,6 +299,10 @@ fn a_suspension_ends_the_accounts_archive_and_no_other() {
             helper
         };
         let (mut of_alice, of_bob) = (start("alice"), start("bob"));
+        // The places for what takes long are for all accounts.
+        let second = archive(&panel, "alice.example");
+        second.refuses(409, "conflict");
+        assert!(second.body["error"].as_str().unwrap().contains("Another archive of this account"), "{second:?}");
         panel.suspend("alice").ok();
         assert!(!of_alice.wait().unwrap().success());
         assert_eq!(answer(of_bob).ok()["path"], "/home/bob/sparse.tar.gz");
