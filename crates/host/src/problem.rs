@@ -97,6 +97,21 @@ impl Problem {
         }
     }
 
+    /// The same with a sentence in front, such as what was done before it.
+    #[must_use]
+    pub fn after(self, sentence: &str) -> Self {
+        let text = |cause: String| format!("{sentence} {cause}");
+        match self {
+            Self::NotFound(cause) => Self::NotFound(text(cause)),
+            Self::Conflict(cause) => Self::Conflict(text(cause)),
+            Self::Unavailable(cause) => Self::Unavailable(text(cause)),
+            Self::TimedOut(cause) => Self::TimedOut(text(cause)),
+            Self::InsufficientStorage(cause) => Self::InsufficientStorage(text(cause)),
+            Self::Failed(cause) => Self::Failed(text(cause)),
+            other => other,
+        }
+    }
+
     /// The status of the response.
     pub fn status(&self) -> u16 {
         match self {

@@ -232,6 +232,23 @@ fn a_postgresql_database_comes_back_as_it_was() {
 }
 
 #[test]
+fn a_restoration_that_cannot_go_on_says_what_is_done() {
+    on_a_machine(a_restoration_that_cannot_go_on_says_what_is_done, || {
+        let panel = databases::shops();
+        let full = json!({"username": "alice", "type": "full", "databases": [], "domains": []});
+        let filename = panel.post("/backup/create", &full).ok()["filename"].clone();
+        run("systemctl stop mariadb");
+        let restoration = json!({"filename": filename, "username": "alice", "type": "full"});
+        let answer = panel.post("/backup/restore", &restoration);
+        answer.refuses(503, "operations_unavailable");
+        let error = answer.body["error"].as_str().unwrap();
+        assert!(error.starts_with("The files are restored, and not all databases. "), "{answer:?}");
+        databases::start_mariadb();
+        assert_eq!(panel.post("/backup/restore", &restoration).ok()["restored"], json!(["files", "databases"]));
+    });
+}
+
+#[test]
 fn a_dump_that_grows_ends_before_the_disk_is_full() {
     on_a_machine(a_dump_that_grows_ends_before_the_disk_is_full, || {
         let panel = postgres::shops();

@@ -29,7 +29,11 @@ impl Perform for RestoreBackup {
             restored.push("files");
         }
         if kind.has_databases() {
-            let (count, further) = dumps.restore(host, username, deadline)?;
+            let (count, further) =
+                dumps.restore(host, username, deadline).map_err(|problem| match restored.is_empty() {
+                    true => problem,
+                    false => problem.after("The files are restored, and not all databases."),
+                })?;
             warnings.extend(further);
             if count > 0 {
                 restored.push("databases");
