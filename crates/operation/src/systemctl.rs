@@ -94,5 +94,6 @@ pub fn probe(host: &Host, deadline: Deadline) {
     }
 }
 
-const UNANSWERED: &str = "systemd does not answer. If its process 1 uses a whole processor, a user floods it with messages: find \
-                          the user with top, suspend that account, then repeat the operation.";
+const UNANSWERED: &str = "systemd did not do it in time. If systemctl list-jobs shows a unit that is waited for, end its \
+                          processes: systemctl kill -s KILL UNIT. If process 1 uses a whole processor, a user floods it with \
+                          messages: find the user with top, and suspend that account. Then repeat the operation.";
