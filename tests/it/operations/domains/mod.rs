@@ -10,7 +10,7 @@ use super::{hosting, publish};
 use crate::support::panel::Panel;
 
 /// Alice and Bob, each with a site.
-fn alice_and_bob() -> Panel {
+pub(super) fn alice_and_bob() -> Panel {
     let panel = hosting(5);
     for name in ["alice", "bob"] {
         panel.created(name, &format!("{name}.example"));

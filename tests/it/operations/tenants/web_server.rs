@@ -1,24 +1,16 @@
 //! What visitors and tenants do to nginx's and PHP's logs while others' sites change.
 
+use crate::operations::domains::alice_and_bob;
 use crate::operations::uploads::Ending;
-use crate::operations::{hosting, is_there, page, publish, shows};
+use crate::operations::{is_there, page, shows};
 use crate::support::machine::{on_a_machine, run, run_as, shell_as};
-use crate::support::panel::{PHP, Panel};
+use crate::support::panel::PHP;
 use crate::support::{SOON, eventually};
 use serde_json::{Value, json};
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-fn alice_and_bob() -> Panel {
-    let panel = hosting(5);
-    for name in ["alice", "bob"] {
-        panel.created(name, &format!("{name}.example"));
-        publish(name, &format!("{name}.example"), "index.html", &format!("The page of {name}"));
-    }
-    panel
-}
 
 fn redirects(from: &str) -> Value {
     json!({"domain": "bob.example", "redirects": [{"source_path": from, "destination": "/new", "type": "301"}]})
