@@ -129,6 +129,8 @@ fn the_service_learns_what_the_front_refuses() {
     slow.send(format!("{head}Content-Length: 8\r\n\r\nabc")).unwrap();
     assert_eq!(server.fetch("/memory").status, 200);
     server.clock.hurry(Duration::from_secs(11));
+    // It wakes the front, which waits in real time.
+    assert_eq!(server.fetch("/memory").status, 200);
     assert_eq!(slow.receive(PROMPTLY).unwrap().status, 408);
     assert_eq!(*server.refused.lock().unwrap(), [r#"POST /write "abc" false 408"#]);
 }
