@@ -137,8 +137,11 @@ fn all_connections_of_one_account_stop_no_operation() {
     on_a_machine(all_connections_of_one_account_stop_no_operation, || {
         let panel = shops();
         root("SET GLOBAL max_connections = 12");
+        // Each tries again: Bob has one of the connections for a moment when he tries.
         let script = format!(
-            "for i in $(seq 20); do MYSQL_PWD='{PASSWORD}' mariadb --no-defaults --user=alice_u -e 'SELECT SLEEP(600)' & done; wait"
+            "export MYSQL_PWD='{PASSWORD}'
+             for i in $(seq 20); do (for n in $(seq 30); do mariadb --no-defaults --user=alice_u -e 'SELECT SLEEP(600)' || sleep 0.1; done) & \
+             done; wait"
         );
         let mut crowd = shell_as("root", &script).spawn().unwrap();
         let refused =
