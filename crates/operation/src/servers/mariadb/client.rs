@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crossbeam_channel::after;
+
 use crate::servers::database_server::check_socket;
 use opterius_base::deadline::Deadline;
 use opterius_base::hex::hex;
@@ -13,6 +15,13 @@ use opterius_host::host::Host;
 use opterius_host::problem::Problem;
 use opterius_host::tool::{Output, Tool};
 use opterius_host::users::register::Register;
+
+/// How long to try to get the one connection that MariaDB keeps for administrators: others who try to connect occupy it for a
+/// moment.
+const ENTRY_TIME: Duration = Duration::from_secs(10);
+
+/// Time between two attempts.
+const ENTRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Where Debian's MariaDB listens.
 pub(super) const SOCKET: &str = "/run/mysqld/mysqld.sock";
@@ -77,9 +86,18 @@ impl MariaDb {
 
     /// Runs statements, and stops at the first that fails.
     pub(super) fn run(&self, statements: &str) -> Result<String, Problem> {
-        let tool = Tool::named(installed("mariadb", "mysql"))?.args(OPTIONS).arg(format!("--socket={SOCKET}"));
-        let output = tool.input(preamble(self.deadline.left()) + statements).run(self.deadline)?;
-        if output.is_success() { Ok(output.stdout) } else { Err(problem(&output)) }
+        let entered = self.deadline.sooner(ENTRY_TIME);
+        loop {
+            let tool = Tool::named(installed("mariadb", "mysql"))?.args(OPTIONS).arg(format!("--socket={SOCKET}"));
+            let output = tool.input(preamble(self.deadline.left()) + statements).run(self.deadline)?;
+            if output.is_success() {
+                return Ok(output.stdout);
+            }
+            if !output.stderr.contains("Too many connections") || entered.is_over() {
+                return Err(problem(&output));
+            }
+            let _ = after(ENTRY_PAUSE).recv();
+        }
     }
 
     /// The rows of a query whose values contain no characters that the client would escape.
