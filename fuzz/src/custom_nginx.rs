@@ -71,7 +71,10 @@ pub fn check(data: &[u8]) {
 
 fn check_path(path: &str, is_exact: bool) {
     assert!(path.starts_with('/') && !path.contains(['"', '\\', '$', '{', '}', ';', '*']), "{path:?}");
-    assert!(!path.starts_with("/.well-known/acme-challenge") && !path.starts_with("/.well-known/opterius"), "{path:?}");
+    assert!(
+        !path.starts_with("/.well-known/acme-challenge") && !path.starts_with("/.well-known/opterius-agent"),
+        "{path:?}"
+    );
     assert!(!is_exact || (!path.to_ascii_lowercase().contains(".ph") && !path.contains("/.")), "{path:?}");
 }
 
