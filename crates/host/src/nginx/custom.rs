@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use crate::nginx::MAX_LOCATION;
 use crate::nginx::custom_rules::{LOCATION, Rule, SITE};
 use crate::nginx::custom_text::{Item, read};
 use crate::problem::Problem;
@@ -15,9 +16,6 @@ const MAX_TEXT: usize = 10_000;
 
 /// The most directives, including those in locations.
 const MAX_DIRECTIVES: usize = 500;
-
-/// Longest path of a location, in bytes: nginx keeps the length in one byte, and would compare the start alone.
-pub const MAX_LOCATION: usize = 255;
 
 /// The most variables in all parameters: each can be as long as a request, and nginx looks for the name of each `$arg_NAME` among
 /// all of the server.

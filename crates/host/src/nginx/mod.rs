@@ -12,3 +12,6 @@ pub mod directives;
 pub mod included;
 pub mod listen;
 pub mod server_name;
+
+/// Longest path of a location, in bytes: nginx keeps the length in one byte, and would compare the start alone.
+pub const MAX_LOCATION: usize = 255;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::nginx::custom::MAX_LOCATION;
+use crate::nginx::MAX_LOCATION;
 use crate::problem::Problem;
 use crate::request::fields::Fields;
 use crate::request::values::exposed;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::nginx::custom::MAX_LOCATION;
+use crate::nginx::MAX_LOCATION;
 use crate::problem::Problem;
 use opterius_base::percent;
 

@@ -211,8 +211,8 @@ fn remove_ipc(owner: &Owner, deadline: Deadline) -> Option<String> {
     let (option, IpcObject { id, .. }) = objects().next()?;
     let left = objects().count();
     Some(format!(
-        "{left} IPC objects of uid {uid} were not removed, such as that of ipcrm {option} {id}. See all of them: grep -w {uid} \
-         /proc/sysvipc/*",
+        "{left} IPC objects of uid {uid} were not removed. To list them, run: grep -w {uid} /proc/sysvipc/*. To remove the first, run: \
+         ipcrm {option} {id}",
         uid = owner.uid
     ))
 }

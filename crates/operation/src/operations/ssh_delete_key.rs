@@ -1,4 +1,5 @@
-//! `/ssh/delete-key`: removes the lines with a key from an account's `~/.ssh/authorized_keys` and `authorized_keys2`. Sessions of the key go on.
+//! `/ssh/delete-key`: removes the lines with a key from an account's `~/.ssh/authorized_keys` and `authorized_keys2`. Sessions of
+//! the key continue.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! Clients that read or write what tenants made run as nobody, signed in as a user of a server who exists for one task and can
-//! use one database. The password is random, exists in two processes, and is never stored.
+//! Clients that read or write tenants' data run as the user `nobody`. They sign in to the server as a temporary user who can use
+//! one database only. The password is random, exists in two processes, and is never stored.
 
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -8,10 +8,10 @@ use opterius_base::secret::Secret;
 use opterius_host::problem::Problem;
 use opterius_host::tool::Tool;
 
-/// The user and group `nobody`, to whom no file belongs.
+/// The user and group `nobody`, which own no files.
 const NOBODY: u32 = 65534;
 
-/// An installed program that runs as nobody.
+/// An installed program that runs as `nobody`.
 ///
 /// # Errors
 /// It is not installed.

@@ -92,9 +92,9 @@ fn unending(user: &User, left: &[Process]) -> Problem {
         return Problem::TimedOut(format!("Ending the processes of “{}” took too long. Try again.", user.name));
     };
     Problem::TimedOut(format!(
-        "Process {0} ({1}) of “{2}” cannot be ended: it is probably waiting for a device, or for a FUSE file system of the account's (findmnt -t fuse shows it), \
-         which root ends with: echo 1 >/sys/fs/fuse/connections/N/abort. Look with: ps -o stat,wchan {0}. Repeat the operation once it has \
-         ended.",
+        "Process {0} ({1}) of “{2}” cannot be ended: it is probably waiting for a device, or for a FUSE file system of the \
+         account's (findmnt -t fuse shows it), which root ends with: echo 1 >/sys/fs/fuse/connections/N/abort. Look with: ps -o \
+         stat,wchan {0}. Repeat the operation once it has ended.",
         first.pid,
         one_line(&processes::name(first.pid), MAX_NAME),
         user.name,

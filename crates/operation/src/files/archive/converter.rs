@@ -19,8 +19,8 @@ const DESCRIPTORS: &str = "--nofile=32";
 /// Longest part of a program's complaint in an error message, in characters.
 const MAX_COMPLAINT: usize = 200;
 
-/// Reads a zip archive, and writes its entries as tar. bsdtar looks for itself what it gets, and opens files that some kinds name:
-/// the caller has seen that it begins as a zip archive does, and that nobody else can change it.
+/// Reads a zip archive, and writes its entries as tar. bsdtar detects the format itself, and some formats make it open files that
+/// the archive names. So the caller passes only what begins like a zip archive, and what the account cannot change any more.
 ///
 /// # Errors
 /// The program is missing, or cannot run.

@@ -86,14 +86,14 @@ impl MariaDb {
 
     /// Runs statements, and stops at the first that fails.
     pub(super) fn run(&self, statements: &str) -> Result<String, Problem> {
-        let entered = self.deadline.sooner(ENTRY_TIME);
+        let entry = self.deadline.sooner(ENTRY_TIME);
         loop {
             let tool = Tool::named(installed("mariadb", "mysql"))?.args(OPTIONS).arg(format!("--socket={SOCKET}"));
             let output = tool.input(preamble(self.deadline.left()) + statements).run(self.deadline)?;
             if output.is_success() {
                 return Ok(output.stdout);
             }
-            if !output.stderr.contains("Too many connections") || entered.is_over() {
+            if !output.stderr.contains("Too many connections") || entry.is_over() {
                 return Err(problem(&output));
             }
             let _ = after(ENTRY_PAUSE).recv();

@@ -160,15 +160,12 @@ fn locked(user: &str) -> String {
 
 /// The problem of a restoration that ended after the old content was deleted.
 fn halfway(database: &PrefixedName, problem: Problem) -> Problem {
-    let words = format!(
-        "The old content of the database “{database}” is deleted, at least in part, and not yet restored. Restore the backup again. {}",
-        problem.message()
+    let sentence = format!(
+        "The old content of the database “{database}” is deleted, at least in part, and not yet restored. Restore the backup again."
     );
-    match problem {
-        Problem::TimedOut(_) => Problem::TimedOut(words),
-        Problem::Unavailable(_) => Problem::Unavailable(words),
-        Problem::InsufficientStorage(_) => Problem::InsufficientStorage(words),
-        _ => Problem::Failed(words),
+    match problem.after(&sentence) {
+        Problem::Conflict(words) | Problem::NotFound(words) => Problem::Failed(words),
+        problem => problem,
     }
 }
 

@@ -67,7 +67,7 @@ impl DatabaseServer for MariaDb {
         let mut statements = format!(
             "DROP DATABASE IF EXISTS `{}`;\n{}",
             staging(database),
-            TaskUser::ALL.map(|helper| drop_user(&helper.of(database))).concat()
+            TaskUser::ALL.map(|user| drop_user(&user.of(database))).concat()
         );
         for row in self.rows(&query)? {
             let [user, host, is_escaped] = row.as_slice() else { continue };

@@ -1,6 +1,6 @@
-//! Ending the sessions that hold what a statement of ours waits for. Every user of PostgreSQL can lock what all databases share:
-//! a transaction that gives another account's role a privilege, or changes a setting, holds that role or its database until it
-//! ends, and nothing but the end of its session ends it.
+//! Ending the sessions that block a statement of the Agent's. Every user of PostgreSQL can lock what all databases share: a
+//! transaction that grants a privilege to another account's role, or changes a setting of its database, locks it until the
+//! transaction ends, and only its owner or the end of its session ends it.
 
 use std::thread;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Time limit of a look.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Does the work of a session, and ends meanwhile the sessions for which it waits.
+/// Does `work`, which runs a session, and meanwhile ends the sessions that block it.
 pub(super) fn end_during<T>(deadline: Deadline, work: impl FnOnce() -> T) -> T {
     let (working, ended) = bounded::<()>(0);
     thread::scope(move |scope| {
@@ -30,14 +30,14 @@ pub(super) fn end_during<T>(deadline: Deadline, work: impl FnOnce() -> T) -> T {
 
 fn watch(ended: &Receiver<()>, deadline: Deadline) {
     while ended.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) && !deadline.is_over() {
-        // What cannot be ended is named by the statement that waits.
+        // If that fails, the statement that waits says so.
         let _ = session::psql(MAINTENANCE, deadline)
             .and_then(|tool| tool.keep_other_children().input(end_holders()).run(deadline.sooner(LOOK)));
     }
 }
 
-/// Ends whom the sessions of this process wait for: neither superusers, nor a dump of ours. Any user can take the name of our
-/// sessions, and is no superuser.
+/// Ends the sessions that this process's sessions wait for, except those of superusers and of the Agent's dumps. Any user can give
+/// a session the name of ours, but only ours are a superuser's.
 fn end_holders() -> String {
     format!(
         "SELECT COUNT(pg_terminate_backend(b.pid)) FROM pg_stat_activity a JOIN pg_roles s ON s.oid = a.usesysid AND s.rolsuper \
