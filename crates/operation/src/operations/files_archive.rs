@@ -2,19 +2,20 @@
 //! beside it. Nothing that exists is replaced, and what is incomplete is removed, or completed by a repeat.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read};
+use std::io::{self, BufReader, BufWriter};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, Mode, OFlags, SeekFrom, flock, fstat, openat};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, fstat, openat};
 use rustix::io::Errno;
 use serde_json::Value;
 
 use crate::files::archive::placement::Placement;
+use crate::files::archive::source::{Format, Source};
 use crate::files::archive::summary::Summary;
 use crate::files::archive::unpack::Rules;
 use crate::files::archive::{self, Limits, converter, pack, unpack};
-use crate::files::home::{Home, obstacle};
+use crate::files::home::Home;
 use crate::files::owner::{Owner, SHORT};
 use crate::files::replacement::Replacement;
 use crate::perform::{Context, Perform};
@@ -30,34 +31,11 @@ const TIME: Duration = Duration::from_secs(75);
 /// How many archives of one directory can be there.
 const MAX_NUMBER: u32 = 100;
 
-/// Bytes that are copied between two looks at the time.
-const COPIED_AT_ONCE: u64 = 16 * 1024 * 1024;
-
 /// The exit status of gzip for a warning.
 const GZIP_WARNING: i32 = 2;
 
 /// Size of the buffers between the tree and the stream.
 const BUFFER: usize = 64 * 1024;
-
-/// What an archive is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Zip,
-    TarGz,
-}
-
-/// How the names of archives end.
-const FORMATS: [(&str, Format); 3] = [(".zip", Format::Zip), (".tar.gz", Format::TarGz), (".tgz", Format::TarGz)];
-
-impl Format {
-    /// How the content begins; of a zip archive, also if it is empty.
-    const fn beginnings(self) -> &'static [&'static [u8]] {
-        match self {
-            Self::Zip => &[b"PK\x03\x04", b"PK\x05\x06"],
-            Self::TarGz => &[b"\x1f\x8b"],
-        }
-    }
-}
 
 impl Perform for ArchiveFile {
     fn perform(&self, Context { host, deadline, .. }: Context<'_>) -> Result<Value, Problem> {
@@ -66,11 +44,10 @@ impl Perform for ArchiveFile {
         let at = path.clone();
         let (is_file, _held) =
             owner.run(deadline.sooner(SHORT), move |home| Ok((home.place(&at)?.find()?.is_file(), take(home)?)))?;
-        let name = path.from_home().to_ascii_lowercase();
-        match FORMATS.iter().find(|(end, _)| is_file && name.ends_with(end)) {
-            Some((_, format)) => {
+        match Format::of(path.from_home()).filter(|_| is_file) {
+            Some(format) => {
                 let (parent, _) = path.parent_and_name().unwrap_or_default();
-                Ok(extract(&owner, path, *format, deadline)?.to_json("extracted", &path.absolute(parent)))
+                Ok(extract(&owner, path, format, deadline)?.to_json("extracted", &path.absolute(parent)))
             }
             None => {
                 let (summary, made) = compress(&owner, path, deadline)?;
@@ -97,7 +74,7 @@ fn extract(owner: &Owner<'_>, path: &HomePath, format: Format, deadline: Deadlin
         owner.run(deadline.sooner(SHORT), move |home| open_archive(home, &at, format, deadline))?;
     let unpacked = match unpacking {
         None => Ok(None),
-        Some(archive) => convert(owner, archive, deadline).map(Some),
+        Some((source, top)) => convert(owner, source, top, deadline).map(Some),
     };
     // There is always time to remove what was unpacked.
     let soon = Deadline::within(SHORT);
@@ -120,18 +97,8 @@ fn extract(owner: &Owner<'_>, path: &HomePath, format: Format, deadline: Deadlin
 /// An archive, and where it is unpacked.
 struct Opened {
     placement: Placement,
-    /// None if a killed helper has unpacked it already.
-    unpacking: Option<Archive>,
-}
-
-/// An archive that is unpacked.
-struct Archive {
-    file: File,
-    shown: String,
-    format: Format,
-    size: u64,
-    /// The empty directory for what is in it.
-    top: OwnedFd,
+    /// The archive, and an empty directory for what is in it; none if a killed helper has unpacked it already.
+    unpacking: Option<(Source, OwnedFd)>,
 }
 
 fn open_archive(home: &Home, path: &HomePath, format: Format, deadline: Deadline) -> Result<Opened, Problem> {
@@ -140,72 +107,25 @@ fn open_archive(home: &Home, path: &HomePath, format: Format, deadline: Deadline
     let opened = openat(&place.directory, &place.name, flags, Mode::empty());
     let file = File::from(opened.map_err(|error| place.obstacle(error))?);
     let status = fstat(&file).map_err(|error| place.obstacle(error))?;
-    let shown = place.shown.clone();
-    check_beginning(&file, format, &shown)?;
-    let placement = Placement::begin(place, &status)?;
     let size = u64::try_from(status.st_size).unwrap_or(0);
+    let source = Source { file, shown: place.shown.clone(), format, size };
+    source.check()?;
+    let placement = Placement::begin(place, &status)?;
     let unpacking = match placement.is_complete() {
         true => None,
-        false => Some(Archive { file, shown, format, size, top: placement.empty(deadline)? }),
+        false => Some((source, placement.empty(deadline)?)),
     };
     Ok(Opened { placement, unpacking })
 }
 
-/// Checks how a file begins, and returns to its beginning.
-fn check_beginning(mut file: &File, format: Format, shown: &str) -> Result<(), Problem> {
-    let failed = |error: Errno| obstacle(shown, error);
-    let mut begins = |with: &&[u8]| {
-        let mut first = vec![0; with.len()];
-        rustix::fs::seek(file, SeekFrom::Start(0)).map_err(failed)?;
-        Ok(file.read_exact(&mut first).is_ok() && first == *with)
-    };
-    let mut is_one = false;
-    for with in format.beginnings() {
-        is_one = is_one || begins(with)?;
-    }
-    if !is_one {
-        return Err(Problem::Conflict(format!("{shown} is no archive of the kind that its name says.")));
-    }
-    rustix::fs::seek(file, SeekFrom::Start(0)).map(|_| ()).map_err(failed)
-}
-
-/// A copy of a zip archive, in a file without a name: what is seen of it is also what the program reads, because no process of
-/// the account's can change it meanwhile.
-fn copy_of(archive: Archive, deadline: Deadline) -> Result<Archive, Problem> {
-    let Archive { file, shown, format, size, top } = archive;
-    if size > Limits::ARCHIVE.bytes {
-        let sentence = format!("{shown} has more than {} bytes. Use SFTP or a shell for it.", Limits::ARCHIVE.bytes);
-        return Err(Problem::Conflict(sentence));
-    }
-    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::EXCL | OFlags::CLOEXEC;
-    let copy = openat(&top, c".", flags, Mode::RUSR | Mode::WUSR).map_err(|error| match error {
-        // Of the file system, or of a kernel that does not know the flag.
-        Errno::OPNOTSUPP | Errno::ISDIR => Problem::Conflict(format!(
-            "{shown} is on a file system that cannot hold a file without a name, which a zip archive needs. Use SFTP or a shell for it."
-        )),
-        error => obstacle(&shown, error),
-    });
-    let copy = File::from(copy?);
-    let mut left = size;
-    while left > 0 {
-        if deadline.is_over() {
-            return Err(archive::too_late());
-        }
-        let copied = io::copy(&mut (&file).take(left.min(COPIED_AT_ONCE)), &mut &copy);
-        match copied.map_err(|error| obstacle(&shown, Errno::from_io_error(&error).unwrap_or(Errno::IO)))? {
-            0 => break,
-            copied => left = left.saturating_sub(copied),
-        }
-    }
-    check_beginning(&copy, format, &shown)?;
-    Ok(Archive { file: copy, shown, format, size, top })
-}
-
 /// Unpacks an archive into an empty directory.
-fn convert(owner: &Owner<'_>, archive: Archive, deadline: Deadline) -> Result<Summary, Problem> {
-    let is_zip = archive.format == Format::Zip;
-    let archive = if is_zip { owner.run(deadline, move |_| copy_of(archive, deadline))? } else { archive };
-    let Archive { file, size, top, .. } = archive;
+fn convert(owner: &Owner<'_>, source: Source, top: OwnedFd, deadline: Deadline) -> Result<Summary, Problem> {
+    let is_zip = source.format == Format::Zip;
+    let (source, top) = match is_zip {
+        true => owner.run(deadline, move |_| source.copied(&top, deadline).map(|copy| (copy, top)))?,
+        false => (source, top),
+    };
+    let Source { file, size, .. } = source;
     let (reader, writer) = io::pipe().map_err(|error| Problem::failed("the archive", error))?;
     let program = if is_zip { converter::zip_to_tar } else { converter::gunzip };
     let tool = program(file.into(), writer.into())?;

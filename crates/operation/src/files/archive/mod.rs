@@ -5,7 +5,7 @@
 //! * [`pack`], [`unpack`] — a tree as a stream, and a stream as a tree
 //! * [`merge`] — a tree in the place of another
 //! * [`placement`] — where a stream becomes a tree, and how that takes its place
-//! * [`converter`] — the programs
+//! * [`source`], [`converter`] — the file of an archive, and the programs
 //! * [`tar`], [`pax`], [`entry_path`], [`summary`] — the stream, the names in it, and what became of them
 
 pub mod converter;
@@ -14,6 +14,7 @@ pub mod merge;
 pub mod pack;
 pub mod pax;
 pub mod placement;
+pub mod source;
 pub mod summary;
 pub mod tar;
 pub mod unpack;
