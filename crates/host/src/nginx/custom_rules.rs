@@ -1,7 +1,7 @@
 //! The directives that tenants may use, each with the rule for its parameters.
 
 use crate::nginx::custom_values::{
-    address, charset, count, duration, file_names, header, mime, on_off, one_of, rate, rewrite, size, status_page,
+    address, charset, count, duration, file_names, header, mime, off, on_off, one_of, rate, rewrite, size, status_page,
     try_files, value_or_return,
 };
 
@@ -29,8 +29,7 @@ macro_rules! rules {
         &[
             ("absolute_redirect", once(|words| on_off(words))),
             ("add_header", often(header)),
-            // It opens a directory again after it was checked for links, and reads a large one while all visitors wait.
-            ("autoindex", once(|words| one_of(words, &["off"]))),
+            ("autoindex", once(off)),
             ("charset", once(charset)),
             ("client_max_body_size", once(|words| size(words, MAX_BODY))),
             ("default_type", once(|words| mime(words, 1))),

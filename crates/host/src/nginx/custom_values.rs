@@ -31,6 +31,14 @@ pub(super) fn on_off(words: &[String]) -> Result<(), String> {
     only(words, "on or off", |word| matches!(word, "on" | "off"))
 }
 
+/// `off`, for listings of directories: nginx opens a directory again after it was checked for links, and reads a large one while
+/// all visitors wait.
+pub(super) fn off(words: &[String]) -> Result<(), String> {
+    only(words, "off: the Agent allows no listings of directories, during which other visitors would wait", |word| {
+        word == "off"
+    })
+}
+
 /// One of these words.
 pub(super) fn one_of(words: &[String], allowed: &[&str]) -> Result<(), String> {
     only(words, &format!("one of: {}", allowed.join(", ")), |word| allowed.contains(&word))
