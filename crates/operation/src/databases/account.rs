@@ -89,7 +89,7 @@ fn lock_out(
     server.disconnect(users)?;
     let locked = server.set_locked(unlocked, true);
     if locked.is_err() {
-        // Who could not be locked has no connection, at least. The first problem says more than one of this.
+        // At least, users who could not be locked have no connection then. The first problem says more than one of disconnecting.
         let _ = server.disconnect(users);
     }
     locked?;

@@ -69,7 +69,7 @@ impl MariaDb {
             [user, host] => Some((from_hex(user), from_hex(host))),
             _ => None,
         };
-        // Those of ours, and those who are kept out for a moment.
+        // Neither users for tasks nor users who are kept out at the moment.
         Ok(rows.into_iter().filter_map(user).filter(|(user, _)| !user.contains(':')).collect())
     }
 

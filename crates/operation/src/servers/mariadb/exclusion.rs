@@ -1,15 +1,15 @@
 //! Keeping an account's users out of a database, and other transactions out of its tables, before its content is dropped:
 //! MariaDB drops the tables one by one, and one that cannot be dropped would stay alone.
 //!
-//! The privileges of a user who is kept out belong meanwhile to a user who does not exist: `alice_u` to `alice:u`. That is in
-//! MariaDB's own table, and so a repeat finds what an interrupted operation has left.
+//! A user is kept out by giving the privileges to a user who does not exist: those of `alice_u` to `alice:u`. They are in
+//! MariaDB's own table, so a repeat finds what an interrupted operation has left.
 
 use crate::servers::database_server::DatabaseUser;
 use crate::servers::mariadb::client::{MariaDb, pattern};
 use opterius_host::problem::Problem;
 use opterius_host::request::prefixed_name::PrefixedName;
 
-/// The users of ours who are kept out. Names of task users have an underscore in front of the colon.
+/// Users who are kept out. The name of a user for a task has an underscore before the colon.
 const KEPT_OUT: &str = "User REGEXP '^[^_:]+:'";
 
 /// The longest statement that locks all tables, in bytes.
