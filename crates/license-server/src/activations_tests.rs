@@ -116,7 +116,10 @@ fn a_check_in_writes_one_page() {
         let details = Details { server_id: Some(identity.to_owned()), ..Details::default() };
         let heartbeat = Heartbeat { ip: ip(700), observed_ip: ip(700), reported_ip: None, details: &details };
         let then = NOW.plus(std::time::Duration::from_secs(seconds));
-        scratch.change(then, |transaction| transaction.refresh_activation(1, &heartbeat, true));
+        scratch.change(then, |transaction| {
+            let own = transaction.record(1, &heartbeat, then)?.own.unwrap();
+            transaction.refresh_activation(1, &heartbeat, &own)
+        });
         // The log has a header of 32 bytes, and one of 24 before each page.
         (std::fs::metadata(&log).unwrap().len() - 32) / (4096 + 24)
     };

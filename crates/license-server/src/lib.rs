@@ -13,6 +13,7 @@ pub mod command_line;
 pub mod commands;
 pub mod config;
 pub mod dashboard;
+mod deferred_check_ins;
 pub mod deliver;
 pub mod expiry_notices;
 pub mod factor_seal;

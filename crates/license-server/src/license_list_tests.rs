@@ -303,7 +303,8 @@ fn a_later_check_in_is_shown_after_garbage_collection() {
         let ip = IpAddr::from([10, 0, 0, used as u8]);
         let details = Details::default();
         let heartbeat = Heartbeat { ip, observed_ip: ip, reported_ip: None, details: &details };
-        transaction.refresh_activation(used, &heartbeat, false)
+        let own = transaction.record(used, &heartbeat, later)?.own.unwrap();
+        transaction.refresh_activation(used, &heartbeat, &own)
     });
     let outdated = scratch.read(|transaction| transaction.outdated_usage(0, 100, later)).found;
     let expected_usage = |over_limit| LicenseUsage { license: used, last_check_at: later, over_limit };

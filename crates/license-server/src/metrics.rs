@@ -99,6 +99,7 @@ pub struct Metrics {
     verifications: Counters<10>,
     sign_ins: Counters<3>,
     forgotten: AtomicU64,
+    deferred: AtomicU64,
 }
 
 impl Outcome {
@@ -124,7 +125,13 @@ impl Outcome {
 impl Default for Metrics {
     fn default() -> Self {
         let (verifications, sign_ins) = (Counters::new(&OUTCOMES), Counters::new(&SIGN_INS));
-        Self { api_calls: ApiCalls::default(), verifications, sign_ins, forgotten: AtomicU64::new(0) }
+        Self {
+            api_calls: ApiCalls::default(),
+            verifications,
+            sign_ins,
+            forgotten: AtomicU64::new(0),
+            deferred: AtomicU64::new(0),
+        }
     }
 }
 
@@ -147,6 +154,11 @@ impl Metrics {
     /// Counts activations deleted because their server did not verify for 30 days.
     pub fn forgotten(&self, activations: usize) {
         self.forgotten.fetch_add(u64::try_from(activations).unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Records how many check-ins wait to be stored with their activations.
+    pub fn deferred(&self, check_ins: u64) {
+        self.deferred.store(check_ins, Ordering::Relaxed);
     }
 
     /// The response to `GET /metrics`.
@@ -177,6 +189,8 @@ impl Metrics {
         }
         let spent = seconds(Duration::from_micros(value(&work.microseconds)));
         all.family("commit_seconds_total", Kind::Counter, "Time spent in database commits.").sample(&[], spent);
+        let help = "Check-ins of a burst that are stored, and not yet with their activations.";
+        all.family("deferred_check_ins", Kind::Gauge, help).sample(&[], value(&self.deferred));
         let failing = u8::from(work.failing.load(Ordering::Relaxed));
         all.family("storage_failing", Kind::Gauge, "1 if the last database commit failed.").sample(&[], failing);
         Response::text(200, exposition::MEDIA_TYPE, all.into_text())

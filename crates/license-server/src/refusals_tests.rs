@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::Details;
-use crate::store::NewLicense;
 use crate::store::tests::Scratch;
+use crate::store::{Heartbeat, NewLicense};
 use opterius_base::secret::Secret;
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -40,6 +40,13 @@ fn refused(number: u8, at: i64, denials: u32) -> RefusedServer {
     }
 }
 
+const NO_DETAILS: Details =
+    Details { hostname: None, agent_version: None, panel_version: None, os: None, server_id: None };
+
+fn from(ip: IpAddr) -> Heartbeat<'static> {
+    Heartbeat { ip, observed_ip: ip, reported_ip: None, details: &NO_DETAILS }
+}
+
 #[test]
 fn a_second_refusal_is_added_to_the_first() {
     let mut scratch = with_licenses(1);
@@ -51,12 +58,8 @@ fn a_second_refusal_is_added_to_the_first() {
     let [found] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!((found.first_at.unix(), found.last_at.unix(), found.denials), (100, 200, 5));
     assert_eq!((found.reason.as_str(), found.details.hostname.as_deref()), ("suspended", Some("web")));
-    assert!(scratch.read(|transaction| transaction.record(1, found.ip, &Details::default(), NOW)).was_refused);
-    assert!(
-        !scratch
-            .read(|transaction| transaction.record(1, [203, 0, 113, 2].into(), &Details::default(), NOW))
-            .was_refused
-    );
+    assert!(scratch.read(|transaction| transaction.record(1, &from(found.ip), NOW)).was_refused);
+    assert!(!scratch.read(|transaction| transaction.record(1, &from([203, 0, 113, 2].into()), NOW)).was_refused);
     assert!(scratch.change(NOW, |transaction| transaction.delete_refusal(1, found.ip)));
     assert!(!scratch.change(NOW, |transaction| transaction.delete_refusal(1, found.ip)));
 }
@@ -103,8 +106,8 @@ fn a_block_ends_at_its_time() {
     let at = Timestamp::from_unix;
     assert_eq!(scratch.read(|transaction| transaction.blocks(1, at(199))), [until(200, Some("x"))]);
     assert_eq!(scratch.read(|transaction| transaction.blocks(1, at(200))), []);
-    assert!(scratch.read(|transaction| transaction.record(1, ip, &Details::default(), at(199))).has_blocks);
-    assert!(!scratch.read(|transaction| transaction.record(1, ip, &Details::default(), at(200))).has_blocks);
+    assert!(scratch.read(|transaction| transaction.record(1, &from(ip), at(199))).has_blocks);
+    assert!(!scratch.read(|transaction| transaction.record(1, &from(ip), at(200))).has_blocks);
     assert!(scratch.change(at(199), |transaction| transaction.delete_block(1, ip)));
     assert!(!scratch.change(at(199), |transaction| transaction.delete_block(1, ip)));
 }

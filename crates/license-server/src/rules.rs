@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use crate::model::{ACTIVE_TIME, Action, Actor, Details, EventFacts, EventType, License, Role, ServerFacts, Status};
 use crate::pairing::{self, SameIdentity};
 use crate::store::counting::{count_cap, format_count};
-use crate::store::{Error, Heartbeat, OwnSlot, Record, Slot, WriteTransaction};
+use crate::store::{Error, Heartbeat, News, OwnSlot, Record, Slot, WriteTransaction};
 use opterius_base::clock::Timestamp;
 
 /// A verification request, reduced to what the rules need.
@@ -116,7 +116,16 @@ pub fn verify(transaction: &WriteTransaction<'_>, license: &License, inquiry: &I
 /// # Errors
 /// A store error.
 pub fn record(transaction: &WriteTransaction<'_>, license: &License, inquiry: &Inquiry) -> Result<Record, Error> {
-    transaction.record(license.id, inquiry.ip, &inquiry.details, transaction.now())
+    transaction.record(license.id, &heartbeat(inquiry), transaction.now())
+}
+
+fn heartbeat(inquiry: &Inquiry) -> Heartbeat<'_> {
+    Heartbeat {
+        ip: inquiry.ip,
+        observed_ip: inquiry.observed_ip,
+        reported_ip: inquiry.reported_ip,
+        details: &inquiry.details,
+    }
 }
 
 /// [`verify`] for a server whose `record` is known, from [`record()`] in the same transaction.
@@ -153,12 +162,7 @@ pub fn decide(
         Some(sequence) => transaction.count_earlier(license.id, since, sequence, most),
         None => transaction.count_activations(license.id, since, most),
     };
-    let heartbeat = Heartbeat {
-        ip: inquiry.ip,
-        observed_ip: inquiry.observed_ip,
-        reported_ip: inquiry.reported_ip,
-        details: &inquiry.details,
-    };
+    let heartbeat = heartbeat(inquiry);
     let mut slot = record.own.map(|own| own.slot);
     if let Some(own) = record.own.filter(|own| own.slot.is_active(now)) {
         if claim(slot, allowed, now, count)? == Claim::Refresh {
@@ -222,8 +226,8 @@ fn keep(
     if own.is_pair {
         return pairing::refresh(transaction, license, own.slot, heartbeat);
     }
-    transaction.refresh_activation(license, heartbeat, own.has_changed)?;
-    if own.has_changed {
+    transaction.refresh_activation(license, heartbeat, &own)?;
+    if own.news == News::Identity {
         pairing::merge(transaction, license, own, heartbeat)?;
     }
     Ok(true)

@@ -20,7 +20,7 @@ use crate::shared::Shared;
 use crate::store::readers::Readers;
 use crate::store::writer::Writer;
 use crate::store::{self, Database, clean_end};
-use crate::{PROGRAM, activation_gc, expiry_notices, refusal_writer, startup, statistics};
+use crate::{PROGRAM, activation_gc, deferred_check_ins, expiry_notices, refusal_writer, startup, statistics};
 use opterius_base::clock::{Clock, SystemClock};
 use opterius_daemon::limits;
 use opterius_daemon::listener::{self, Source};
@@ -125,16 +125,17 @@ pub fn run(
     let address = listener.local_addr().map_err(Failure::start)?;
     let Installation { mut database, keys, form_secret } = installation;
     warn_if_clock_is_behind(&mut database, &*clock);
+    let failed = |error| Failure::Start(format!("cannot start: {error}"));
+    deferred_check_ins::apply_old(&mut database, clock.wall()).map_err(failed)?;
     let location = database.location().clone();
     let supervisor = Supervisor::new(spawn).map_err(Failure::start)?;
     let connections = limits::connections(config.max_connections).map_err(Failure::Start)?;
     let readers = Readers::open(&location, 2 * THREADS_PER_LANE + 3);
-    let readers = readers.map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
+    let readers = readers.map_err(failed)?;
     database.limit_to_requests();
     let (writer, mut writer_thread) = Writer::new(database, Arc::clone(&clock));
-    let checkpointer =
-        writer_thread.checkpointer().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
-    let second_writer = writer_thread.second().map_err(|error| Failure::Start(format!("cannot start: {error}")))?;
+    let checkpointer = writer_thread.checkpointer().map_err(failed)?;
+    let second_writer = writer_thread.second().map_err(failed)?;
     let shared = Arc::new(Shared::new(Arc::clone(&clock), writer, readers, &form_secret, config.clone(), keys));
 
     let (reads, read_jobs) = Lane::new(PAGE_QUEUE.min(connections / 4));
@@ -171,6 +172,8 @@ pub fn run(
         supervisor.start("activation-gc", move || activation_gc::run(&gc_shared, &gc_stopped))?;
         let (log_shared, log_stopped) = (Arc::clone(&shared), stopped.clone());
         supervisor.start("refusal-log", move || refusal_writer::run(&log_shared, &log_stopped))?;
+        let (deferred_shared, deferred_stopped) = (Arc::clone(&shared), stopped.clone());
+        supervisor.start("check-ins", move || deferred_check_ins::run(&deferred_shared, &deferred_stopped))?;
         let (statistics_shared, statistics_stopped) = (Arc::clone(&shared), stopped.clone());
         supervisor.start("statistics", move || statistics::run(&statistics_shared, &statistics_stopped))?;
         let notices_shared = Arc::clone(&shared);

@@ -7,6 +7,7 @@
 mod advice;
 mod agent;
 mod bad_input;
+mod bursts;
 mod contract;
 mod crowded_forms;
 mod database_file;

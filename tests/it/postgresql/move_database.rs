@@ -48,6 +48,7 @@ const FILL: &str = "
     DELETE FROM activations WHERE license = (SELECT id FROM licenses WHERE key = 'KEY-2500');
     DELETE FROM license_labels WHERE license = (SELECT id FROM licenses WHERE key = 'KEY-2500');
     DELETE FROM licenses WHERE key = 'KEY-2500';
+    INSERT INTO deferred_check_ins (license, ip, at) SELECT license, ip, 3 FROM activations WHERE ip = '198.51.100.10';
     INSERT INTO api_creations SELECT max(id), 1, 'sha', 4 FROM licenses;
     INSERT INTO expiry_notices SELECT max(id), 5, 30 FROM licenses;";
 
@@ -173,6 +174,9 @@ fn a_moved_database_is_the_same_and_the_server_goes_on_with_it() {
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stdout));
     server.restart();
     assert_goes_on(&server, &license, 2502);
+    let check_ins =
+        "SELECT (SELECT count(*) FROM deferred_check_ins), count(*) FROM activations WHERE last_seen_at = 3";
+    assert_eq!(target.psql(check_ins), "0|2499", "what waited when the server stopped is with the servers");
     stop(&server);
 
     let back = server.directory().join("data/back.db");

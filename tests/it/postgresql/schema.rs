@@ -2,10 +2,15 @@
 
 use crate::support::TempDirectory;
 use crate::support::postgresql::ScratchDatabase;
-use opterius_license_server::store::Database;
+use opterius_base::clock::Timestamp;
+use opterius_license_server::store::{Database, Error, Location, create_on_server};
 use std::collections::BTreeSet;
 
-const POSTGRESQL: &str = include_str!("../../../crates/license-server/src/store/schema/postgresql.sql");
+/// The tables with which PostgreSQL begins, and its later migrations.
+const POSTGRESQL: [&str; 2] = [
+    include_str!("../../../crates/license-server/src/store/schema/postgresql.sql"),
+    include_str!("../../../crates/license-server/src/store/schema/postgresql_4.sql"),
+];
 
 /// A schema as lines: columns, keys, indexes, conditions and the plans.
 type Lines = BTreeSet<String>;
@@ -55,7 +60,12 @@ fn every_kind_of_difference_is_found() {
 
 #[test]
 fn the_database_says_whose_it_is_and_in_which_version() {
-    let settings = database().psql("SELECT name, value FROM settings ORDER BY name");
+    let database = ScratchDatabase::empty();
+    let location = Location::parse(&database.uri()).unwrap();
+    let Location::Postgresql(server) = &location else { panic!("{location}") };
+    create_on_server(server, Timestamp::from_unix(0), |_| Ok::<(), Error>(())).unwrap();
+    let settings =
+        database.psql("SELECT name, value FROM settings WHERE name IN ('application', 'schema_version') ORDER BY 1");
     let directory = TempDirectory::new();
     drop(Database::create_file(&directory.path().join("licenses.db")).unwrap());
     let sqlite = rusqlite::Connection::open(directory.path().join("licenses.db")).unwrap();
@@ -65,7 +75,7 @@ fn the_database_says_whose_it_is_and_in_which_version() {
 
 fn database() -> ScratchDatabase {
     let database = ScratchDatabase::empty();
-    database.apply(POSTGRESQL);
+    POSTGRESQL.iter().for_each(|sql| database.apply(sql));
     database
 }
 

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use super::counting::count_cap;
+use super::deferral::deferred_of_license;
 use super::engine::{Queries, Row, params};
 use super::error::Error;
-use super::slot::{Heartbeat, Slot, replacing_activation};
+use super::slot::{Heartbeat, News, OwnSlot, Slot, replacing_activation};
 use super::transactions::{ReadTransaction, WriteTransaction};
 use super::values::{at, at_if_any, details};
 use crate::model::{ACTIVE_TIME, Activation, Details, License, Side};
@@ -20,10 +21,16 @@ pub struct ExpiredActivations {
     pub next: Option<i64>,
 }
 
-const ACTIVATION: &str = "
-    SELECT ip, sequence, started_at, last_seen_at, observed_ip, reported_ip, hostname, agent_version, panel_version, os,
-        server_id, other_server_id, other_seen_at, own_seen_at, pair_ip, pair_seen_at
-    FROM activations";
+/// Of the license `?1`.
+const ACTIVATION: &str = concat!(
+    "
+    SELECT ip, sequence, started_at, CASE WHEN deferred_at > last_seen_at THEN deferred_at ELSE last_seen_at END,
+        observed_ip, reported_ip, hostname, agent_version, panel_version, os, server_id, other_server_id, other_seen_at,
+        own_seen_at, pair_ip, pair_seen_at
+    FROM activations LEFT JOIN ",
+    deferred_of_license!(),
+    " ON deferred_ip = ip"
+);
 
 /// In primary key order: a single scan.
 const COUNT: &str = "SELECT count(*) FROM (
@@ -206,7 +213,9 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn latest_check_in(&self) -> Result<Option<Timestamp>, Error> {
-        self.0.query_row("SELECT max(last_seen_at) FROM activations", &[], |row| at_if_any(row, 0))
+        let latest = |sql| self.0.query_row(sql, &[], |row| at_if_any(row, 0));
+        let deferred = latest("SELECT max(at) FROM deferred_check_ins")?;
+        Ok(latest("SELECT max(last_seen_at) FROM activations")?.max(deferred))
     }
 
     /// The slot with this address, which can be either of a pair. The slot's address is that of the activation.
@@ -279,15 +288,18 @@ impl WriteTransaction<'_> {
 
     /// Records a check-in. Details that the request does not contain stay unchanged, because the Panel and the Agent of a
     /// server report different ones. `last_seen_at` never decreases: if the clock is set back, the slot would otherwise
-    /// look free once the clock is corrected. `has_changed` says whether the identity or the host name is another than
-    /// before, from [`ReadTransaction::record`] in the same transaction.
+    /// look free once the clock is corrected. `own` is from [`ReadTransaction::record`] in the same transaction.
     ///
     /// # Errors
     /// A store error.
-    pub fn refresh_activation(&self, license: i64, heartbeat: &Heartbeat<'_>, has_changed: bool) -> Result<(), Error> {
+    pub fn refresh_activation(&self, license: i64, heartbeat: &Heartbeat<'_>, own: &OwnSlot) -> Result<(), Error> {
+        let is_identity_new = own.news == News::Identity;
         if let Some(batch) = self.0.batch()
-            && batch.refresh(license, heartbeat, has_changed)?
+            && batch.refresh(license, heartbeat, is_identity_new)?
         {
+            return Ok(());
+        }
+        if self.defer_check_in(license, heartbeat, own)? {
             return Ok(());
         }
         self.connection().execute(
@@ -303,7 +315,7 @@ impl WriteTransaction<'_> {
                 heartbeat.details.os,
             ],
         )?;
-        if has_changed {
+        if is_identity_new {
             let Details { server_id, hostname, .. } = heartbeat.details;
             let parameters = params![license, heartbeat.ip, *server_id, self.now().unix(), *hostname];
             self.connection().execute(REFRESH_IDENTITY, parameters)?;

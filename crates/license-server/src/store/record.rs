@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::engine::{Queries, Row, params};
 use super::error::Error;
-use super::slot::{OwnSlot, Record, Slot};
+use super::slot::{Heartbeat, News, OwnSlot, Record, Slot};
 use super::transactions::ReadTransaction;
 use super::values::at;
 use crate::model::Details;
@@ -28,7 +28,11 @@ macro_rules! own {
             record!(
                 "TRUE",
                 "ip, sequence, last_seen_at, pair_ip IS NOT NULL, (?4 IS NOT NULL AND server_id IS DISTINCT FROM ?4)
-                OR (?5 IS NOT NULL AND hostname IS DISTINCT FROM ?5) FROM activations WHERE license = ?1 AND "
+                OR (?5 IS NOT NULL AND hostname IS DISTINCT FROM ?5),
+                observed_ip <> ?6 OR (?7 IS NOT NULL AND reported_ip IS DISTINCT FROM ?7)
+                OR (?8 IS NOT NULL AND agent_version IS DISTINCT FROM ?8)
+                OR (?9 IS NOT NULL AND panel_version IS DISTINCT FROM ?9) OR (?10 IS NOT NULL AND os IS DISTINCT FROM ?10)
+                FROM activations WHERE license = ?1 AND "
             ),
             $address
         )
@@ -42,7 +46,10 @@ const RECORD: &str = concat!(
     " UNION ALL ",
     own!("pair_ip = ?2"),
     " UNION ALL ",
-    record!("EXISTS (SELECT 1 FROM activations WHERE license = ?1 AND server_id = ?4)", "NULL, NULL, NULL, NULL, NULL"),
+    record!(
+        "EXISTS (SELECT 1 FROM activations WHERE license = ?1 AND server_id = ?4)",
+        "NULL, NULL, NULL, NULL, NULL, NULL"
+    ),
     " LIMIT 1"
 );
 
@@ -51,7 +58,11 @@ fn record(row: &Row<'_>) -> Result<Record, Error> {
         Some(ip) => Some(OwnSlot {
             slot: Slot { ip, sequence: row.get(4)?, last_seen_at: at(row, 5)? },
             is_pair: row.get(6)?,
-            has_changed: row.get(7)?,
+            news: match (row.get(7)?, row.get(8)?) {
+                (true, _) => News::Identity,
+                (false, true) => News::Details,
+                (false, false) => News::Nothing,
+            },
         }),
         None => None,
     };
@@ -59,15 +70,28 @@ fn record(row: &Row<'_>) -> Result<Record, Error> {
 }
 
 impl ReadTransaction<'_> {
-    /// What is stored about this address, at `now`. `details` is what the server reports about itself.
+    /// What is stored about the address of `heartbeat`, at `now`.
     ///
     /// # Errors
     /// A store error.
-    pub fn record(&self, license: i64, ip: IpAddr, details: &Details, now: Timestamp) -> Result<Record, Error> {
-        if let Some(found) = self.0.batch().and_then(|batch| batch.record(license, ip)) {
+    pub fn record(&self, license: i64, heartbeat: &Heartbeat<'_>, now: Timestamp) -> Result<Record, Error> {
+        let Heartbeat { ip, observed_ip, reported_ip, details } = heartbeat;
+        if let Some(found) = self.0.batch().and_then(|batch| batch.record(license, *ip)) {
             return Ok(found);
         }
-        let parameters = params![license, ip, now.unix(), details.server_id, details.hostname];
+        let Details { hostname, agent_version, panel_version, os, server_id } = details;
+        let parameters = params![
+            license,
+            *ip,
+            now.unix(),
+            *server_id,
+            *hostname,
+            *observed_ip,
+            *reported_ip,
+            *agent_version,
+            *panel_version,
+            *os,
+        ];
         self.0.query_row(RECORD, parameters, record)
     }
 }

@@ -8,10 +8,11 @@ use super::user_names;
 pub(super) const APPLICATION_ID: i64 = 0x4f70_4c53;
 
 /// The migrations, applied once each and in order. A released migration never changes; a schema change is a new migration.
-pub(super) const MIGRATIONS: [Migration; 3] = [
+pub(super) const MIGRATIONS: [Migration; 4] = [
     Migration { sql: VERSION_1, then: |_| Ok(()) },
     Migration { sql: VERSION_2, then: user_names::fold },
     Migration { sql: VERSION_3, then: |_| Ok(()) },
+    Migration { sql: VERSION_4, then: |_| Ok(()) },
 ];
 
 /// A migration: its statements, and then what SQL cannot do.
@@ -134,3 +135,6 @@ ALTER TABLE sessions RENAME COLUMN user TO user_id;
 ALTER TABLE password_links RENAME COLUMN user TO user_id;
 ALTER TABLE recovery_codes RENAME COLUMN user TO user_id;
 ";
+
+/// Check-ins of a burst.
+const VERSION_4: &str = include_str!("schema/deferred_check_ins.sql");

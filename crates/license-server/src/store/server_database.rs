@@ -17,7 +17,7 @@ const SCHEMA: &str = include_str!("schema/postgresql.sql");
 const FIRST_VERSION: usize = 3;
 
 /// The migrations after it, one for each of SQLite's. A released migration never changes.
-const LATER: [&str; MIGRATIONS.len() - FIRST_VERSION] = [];
+const LATER: [&str; MIGRATIONS.len() - FIRST_VERSION] = [include_str!("schema/postgresql_4.sql")];
 
 /// What the setting `application` says.
 const APPLICATION: &str = "opterius-license-server";
@@ -187,14 +187,14 @@ mod tests {
         let readers = Readers::open(&location, 1).unwrap();
         assert_eq!(readers.read(|transaction| transaction.setting("name")), Ok(Some("other".to_owned())));
         assert_eq!(maintenance::setting(&location, "name"), Ok(Some("other".to_owned())));
-        assert_eq!(maintenance::schema(&location), Ok((3, 3)));
+        assert_eq!(maintenance::schema(&location), Ok((4, 4)));
         assert_eq!(maintenance::check(&location), Ok(Vec::new()));
         cluster
             .psql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'licenses_of_owner'::regclass")
             .unwrap();
         assert_eq!(maintenance::check(&location), Ok(vec!["the index licenses_of_owner is invalid".to_owned()]));
         for (change, what) in [
-            ("UPDATE settings SET value = '5' WHERE name = 'schema_version'", "newer version"),
+            ("UPDATE settings SET value = '6' WHERE name = 'schema_version'", "newer version"),
             ("UPDATE settings SET value = '2' WHERE name = 'schema_version'", "no upgrade from schema 2"),
             ("UPDATE settings SET value = 'x' WHERE name = 'schema_version'", "schema_version is missing"),
             ("UPDATE settings SET value = 'shop' WHERE name = 'application'", "not a database of the license server"),
@@ -213,14 +213,15 @@ mod tests {
         let mut older = Database::open(&location).unwrap();
         older.change(now, |transaction| transaction.put_setting("by", "older")).unwrap();
         // Four instances of the next version start at once; a second run of the migration would fail.
-        let later = ["ALTER TABLE plans ADD COLUMN added BIGINT NOT NULL DEFAULT 7; CREATE TABLE added (id BIGINT)"];
+        let next = "ALTER TABLE plans ADD COLUMN added BIGINT NOT NULL DEFAULT 7; CREATE TABLE added (id BIGINT)";
+        let later: Vec<&str> = LATER.into_iter().chain([next]).collect();
         std::thread::scope(|scope| {
             let threads = [(); 4].map(|()| scope.spawn(|| upgrade(&connect(server), server, &later)));
             for thread in threads {
                 assert_eq!(thread.join().unwrap(), Ok(()));
             }
         });
-        assert_eq!(maintenance::schema(&location), Ok((4, 3)));
+        assert_eq!(maintenance::schema(&location), Ok((5, 4)));
         assert_eq!(cluster.psql("SELECT DISTINCT added FROM plans").unwrap(), "7");
         // The older one goes on, also after a restart.
         older.change(now, |transaction| transaction.put_setting("by", "older again")).unwrap();
@@ -228,7 +229,7 @@ mod tests {
         let plans = restarted.read(|transaction| transaction.plans()).unwrap();
         assert_eq!(plans.len(), 4);
         restarted.change(now, |transaction| transaction.put_plan(plans.first().unwrap())).unwrap();
-        assert_eq!(maintenance::schema(&location), Ok((4, 3)), "it is not taken back");
+        assert_eq!(maintenance::schema(&location), Ok((5, 4)), "it is not taken back");
         assert_eq!(upgrade(&connect(server), server, &later), Ok(()));
     }
 }

@@ -43,8 +43,19 @@ pub struct OwnSlot {
     pub slot: Slot,
     /// Whether the server has a pair of addresses.
     pub is_pair: bool,
-    /// Whether the identity or the host name is another than the server reports now.
-    pub has_changed: bool,
+    /// What the server reports otherwise than before.
+    pub news: News,
+}
+
+/// What a check-in says that is not stored yet, besides its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Nothing.
+    Nothing,
+    /// Perhaps addresses or versions.
+    Details,
+    /// The identity or the host name.
+    Identity,
 }
 
 /// A check-in of a server.

@@ -1,5 +1,6 @@
 //! Read and write transactions. Their methods are defined in the modules of the tables that they access.
 
+use std::cell::Cell;
 use std::ops::Deref;
 
 use super::engine::Connection;
@@ -22,6 +23,10 @@ impl<'c> ReadTransaction<'c> {
 pub struct WriteTransaction<'c> {
     transaction: ReadTransaction<'c>,
     now: Timestamp,
+    /// Whether check-ins that say nothing new are written later.
+    pub(super) defers: bool,
+    /// How many pages more than one for each change are written, or fewer, because of check-ins that are written later.
+    pub(super) more_pages: Cell<i64>,
 }
 
 impl<'c> Deref for WriteTransaction<'c> {
@@ -35,12 +40,22 @@ impl<'c> Deref for WriteTransaction<'c> {
 impl<'c> WriteTransaction<'c> {
     /// A write transaction whose changes are dated `now`.
     pub(super) fn new(connection: &'c Connection, now: Timestamp) -> Self {
-        Self { transaction: ReadTransaction::new(connection), now }
+        Self { transaction: ReadTransaction::new(connection), now, defers: false, more_pages: Cell::default() }
+    }
+
+    /// Writes check-ins that say nothing new later, if `defers`.
+    pub(super) fn deferring(self, defers: bool) -> Self {
+        Self { defers, ..self }
     }
 
     /// A write transaction of a verification that shares it with others.
     pub(super) fn of_batch(connection: &'c Connection, batch: &'c Batch, now: Timestamp) -> Self {
-        Self { transaction: ReadTransaction(Statements::of_batch(connection, batch)), now }
+        Self {
+            transaction: ReadTransaction(Statements::of_batch(connection, batch)),
+            now,
+            defers: false,
+            more_pages: Cell::default(),
+        }
     }
 
     /// The timestamp of all changes in this transaction.

@@ -12,6 +12,7 @@ use log::{error, info, warn};
 
 use super::checkpoint::{self, CheckpointTrigger, Checkpointer};
 use super::database::Database;
+use super::deferral::Allowance;
 use super::error::Error;
 use super::instances::batch::Asked;
 use super::instances::writer::{self as instance, InstanceWriter};
@@ -22,6 +23,9 @@ use opterius_base::clock::{Clock, Now};
 
 /// The maximum number of queued changes. Each connection has at most one, so the queue never fills in practice.
 const QUEUE: usize = 4096;
+
+/// Pages that the changes of a commit share: the ends of tables that grow.
+const SHARED_PAGES: u64 = 2;
 
 /// The maximum number of changes in one commit.
 const BATCH: usize = 256;
@@ -70,6 +74,8 @@ pub struct WriterThread {
     readings: Arc<Mutex<Readings>>,
     /// `None` leaves checkpoints to SQLite.
     checkpoints: Option<CheckpointTrigger>,
+    /// `None` writes each check-in at once.
+    allowance: Option<Allowance>,
     /// Whether it records steps of the clock and warns about differences.
     watches_clock: bool,
 }
@@ -100,6 +106,7 @@ impl Writer {
             clock,
             readings: Arc::new(Mutex::new(readings)),
             checkpoints: None,
+            allowance: None,
             watches_clock: true,
         };
         (Self { queue: sender, work, is_closed, is_among_several }, writer_thread)
@@ -180,13 +187,14 @@ impl Writer {
 }
 
 impl WriterThread {
-    /// Moves checkpoints out of the commits, to the returned thread. `None` if the database has no checkpoints of ours.
+    /// Moves checkpoints out of the commits, to the returned thread, and defers check-ins of bursts. `None` if the database has no checkpoints of ours.
     ///
     /// # Errors
     /// A store error.
     pub fn checkpointer(&mut self) -> Result<Option<Checkpointer>, Error> {
         let Some((trigger, checkpointer)) = checkpoint::channel(&self.database, None)? else { return Ok(None) };
         self.checkpoints = Some(trigger);
+        self.allowance = Some(Allowance::new(self.clock.monotonic()));
         Ok(Some(checkpointer))
     }
 
@@ -209,6 +217,7 @@ impl WriterThread {
             clock: Arc::clone(&self.clock),
             readings: Arc::clone(&self.readings),
             checkpoints: None,
+            allowance: None,
             watches_clock: self.watches_clock,
         }))
     }
@@ -228,14 +237,14 @@ impl WriterThread {
         while let Ok(first) = self.queue.recv() {
             let mut batch = vec![first];
             batch.extend(self.queue.try_iter().take(BATCH - 1));
-            let failure = self.commit(&mut batch).err();
+            let committed = self.commit(&mut batch);
+            let (pages, failure) = (committed.clone().unwrap_or_default(), committed.err());
             self.log_failure(failure.as_ref());
-            let changes = u64::try_from(batch.len()).unwrap_or(0);
             for job in batch {
                 job.finish(failure.clone());
             }
             if let Some(checkpoints) = &mut self.checkpoints {
-                checkpoints.after_commit(changes, &self.database);
+                checkpoints.after_commit(pages, &self.database);
             }
             if self.is_closed.load(Ordering::Relaxed) {
                 return self.queue.try_iter().for_each(|job| job.finish(Some(Error::Busy)));
@@ -339,13 +348,15 @@ impl WriterThread {
         add(&self.work.microseconds, u64::try_from(took.as_micros()).unwrap_or(0));
     }
 
-    fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Error> {
+    /// Makes the changes; returns about how many pages were written, if each changes one.
+    fn commit(&mut self, batch: &mut [Box<dyn Job>]) -> Result<u64, Error> {
         let now = self.clock.now();
         let began = self.clock.monotonic();
         let step = step(self.readings().last, now);
         let connection = &self.database.connection;
         let open = connection.begin_change()?;
-        let transaction = WriteTransaction::new(connection, now.wall);
+        let is_burst = self.allowance.as_mut().is_some_and(|allowance| !allowance.take(batch.len(), began));
+        let transaction = WriteTransaction::new(connection, now.wall).deferring(is_burst);
         if let Some(step) = step.filter(|_| self.watches_clock) {
             record_step(&transaction, step)?;
         }
@@ -353,10 +364,12 @@ impl WriterThread {
             open.attempt(|| job.apply(&transaction))?;
         }
         open.commit()?;
+        let more_pages = transaction.more_pages.get();
         self.readings().last = now;
         let took = self.clock.monotonic().saturating_duration_since(began);
-        self.count(1, u64::try_from(batch.len()).unwrap_or(0), took);
-        Ok(())
+        let changes = u64::try_from(batch.len()).unwrap_or(0);
+        self.count(1, changes, took);
+        Ok(changes.saturating_add_signed(more_pages).saturating_add(SHARED_PAGES))
     }
 
     /// Logs once when commits start to fail, and once when they work again.

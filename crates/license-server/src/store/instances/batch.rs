@@ -130,10 +130,10 @@ impl Batch {
         &self,
         license: i64,
         heartbeat: &Heartbeat<'_>,
-        has_changed: bool,
+        is_identity_new: bool,
     ) -> Result<bool, Error> {
         let mut pending = self.pending.borrow_mut();
-        if has_changed || pending.refreshes(license, heartbeat.ip) {
+        if is_identity_new || pending.refreshes(license, heartbeat.ip) {
             drop(pending);
             self.check_locked()?;
             return Ok(false);

@@ -6,7 +6,7 @@ use super::super::counting::count_cap;
 use super::super::engine::{Connection, Queries, Row, Value};
 use super::super::error::Error;
 use super::super::licenses::{COLUMNS, LICENSE, license};
-use super::super::slot::{OwnSlot, Record, Slot};
+use super::super::slot::{News, OwnSlot, Record, Slot};
 use super::super::values::at;
 use super::found::{Asked, Count, Found};
 use crate::model::ACTIVE_TIME;
@@ -94,7 +94,8 @@ fn record(row: &Row<'_>) -> Result<Record, Error> {
         Some(ip) => Some(OwnSlot {
             slot: Slot { ip, sequence: row.get(COLUMNS + 5)?, last_seen_at: at(row, COLUMNS + 6)? },
             is_pair: row.get(COLUMNS + 7)?,
-            has_changed: row.get(COLUMNS + 8)?,
+            // Everything else is written with each check-in.
+            news: if row.get(COLUMNS + 8)? { News::Identity } else { News::Details },
         }),
         None => None,
     };
