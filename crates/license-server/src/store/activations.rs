@@ -21,15 +21,26 @@ pub struct ExpiredActivations {
     pub next: Option<i64>,
 }
 
-/// Of the license `?1`.
-const ACTIVATION: &str = concat!(
-    "
-    SELECT ip, sequence, started_at, CASE WHEN deferred_at > last_seen_at THEN deferred_at ELSE last_seen_at END,
-        observed_ip, reported_ip, hostname, agent_version, panel_version, os, server_id, other_server_id, other_seen_at,
-        own_seen_at, pair_ip, pair_seen_at
-    FROM activations LEFT JOIN ",
-    deferred_of_license!(),
-    " ON deferred_ip = ip"
+macro_rules! activations {
+    ($last_seen_at:literal, $join:expr) => {
+        concat!(
+            "SELECT ip, sequence, started_at, ",
+            $last_seen_at,
+            ", observed_ip, reported_ip, hostname, agent_version, panel_version, os, server_id, other_server_id,
+                other_seen_at, own_seen_at, pair_ip, pair_seen_at
+            FROM activations",
+            $join
+        )
+    };
+}
+
+/// By license and address. Reads no check-in that waits: the writer reads no table to its end.
+const ACTIVATION: &str = concat!(activations!("last_seen_at", ""), " WHERE license = ?1 AND ip = ?2");
+
+/// Those of the license `?1`, with the check-ins that wait.
+const ACTIVATIONS: &str = activations!(
+    "CASE WHEN deferred_at > last_seen_at THEN deferred_at ELSE last_seen_at END",
+    concat!(" LEFT JOIN ", deferred_of_license!(), " ON deferred_ip = ip")
 );
 
 /// In primary key order: a single scan.
@@ -111,7 +122,7 @@ impl ReadTransaction<'_> {
     /// # Errors
     /// A store error.
     pub fn activations(&self, license: i64) -> Result<Vec<Activation>, Error> {
-        self.0.query(&format!("{ACTIVATION} WHERE license = ?1 ORDER BY sequence"), params![license], activation)
+        self.0.query(&format!("{ACTIVATIONS} WHERE license = ?1 ORDER BY sequence"), params![license], activation)
     }
 
     /// The first `count` activations with a sequence number above `after` and a check-in after `since`. An unlimited license
@@ -127,7 +138,7 @@ impl ReadTransaction<'_> {
         count: u32,
     ) -> Result<Vec<Activation>, Error> {
         let condition = "license = ?1 AND sequence > ?2 AND last_seen_at > ?3";
-        let sql = format!("{ACTIVATION} WHERE {condition} ORDER BY sequence LIMIT ?4");
+        let sql = format!("{ACTIVATIONS} WHERE {condition} ORDER BY sequence LIMIT ?4");
         let parameters = params![license, after, since.unix(), count];
         self.0.query(&sql, parameters, activation)
     }
@@ -195,17 +206,14 @@ impl ReadTransaction<'_> {
         self.0.query(TWINS, parameters, |row| row.get(0))
     }
 
-    /// The activation with this address, which can be either of a pair.
+    /// The activation with this address, which can be either of a pair. Its last check-in can be a later one that waits (see
+    /// [`super::deferral`]).
     ///
     /// # Errors
     /// A store error.
     pub fn activation(&self, license: i64, ip: IpAddr) -> Result<Option<Activation>, Error> {
         let Some(slot) = self.slot(license, ip)? else { return Ok(None) };
-        self.0.query_optional(
-            &format!("{ACTIVATION} WHERE license = ?1 AND ip = ?2"),
-            params![license, slot.ip],
-            activation,
-        )
+        self.0.query_optional(ACTIVATION, params![license, slot.ip], activation)
     }
 
     /// The latest check-in of any server.
