@@ -207,7 +207,7 @@ impl ReadTransaction<'_> {
     }
 
     /// The activation with this address, which can be either of a pair. Its last check-in can be a later one that waits (see
-    /// [`super::deferral`]).
+    /// `store/deferral.rs`).
     ///
     /// # Errors
     /// A store error.
