@@ -1,7 +1,8 @@
 use super::*;
+use crate::deferred_check_ins::apply_old;
 use crate::model::{Activation, Details, Sides};
 use crate::store::tests::Scratch;
-use crate::store::{NewLicense, Record};
+use crate::store::{Database, NewLicense, Record};
 use opterius_base::clock::{Clock, SystemClock};
 
 const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
@@ -241,6 +242,25 @@ fn what_changes_meanwhile_is_not_undone() {
     let others = scratch.read(|transaction| transaction.activations(2));
     let others: Vec<_> = others.iter().map(|other| (other.ip, vec![other.last_seen_at])).collect();
     assert_eq!(others, [1, 2, 3].map(expected));
+}
+
+#[test]
+fn what_waited_for_too_long_is_applied_at_the_start() {
+    let mut scratch = used_a_day_ago();
+    in_burst(&mut scratch, NOW, |transaction| check_in(transaction, 1, &heartbeat(1, &details())));
+    let mut database = Database::open(scratch.database().location()).unwrap();
+    let can_write = |database: &Database, can: bool| {
+        database.connection.sqlite().unwrap().pragma_update(None, "query_only", !can).unwrap();
+    };
+    let second = Duration::from_secs(1);
+    for (writes, now, expected) in
+        [(true, NOW.plus(DAY - second), 1), (false, NOW.plus(DAY), 1), (true, NOW.plus(DAY), 0)]
+    {
+        can_write(&database, writes);
+        apply_old(&mut database, now);
+        assert_eq!(waiting(&mut scratch), expected, "{now}, {writes}");
+    }
+    assert_eq!(rows(&mut scratch)[0], NOW.unix());
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use log::info;
+use log::{info, warn};
 
+use crate::commands::progress::Progress;
 use crate::shared::Shared;
 use crate::store::{DEFERRAL_RATE, Database, Error, MAX_WAIT, WriteTransaction};
 use opterius_base::clock::Timestamp;
@@ -48,22 +49,27 @@ fn step(shared: &Shared) -> Result<bool, Error> {
     Ok(count > u64::from(most))
 }
 
-/// Applies all, if the oldest has waited for too long: the license server did not run.
-///
-/// # Errors
-/// A store error; the others wait.
-pub(crate) fn apply_old(database: &mut Database, now: Timestamp) -> Result<(), Error> {
-    let Some(deferred) = database.read(|transaction| transaction.deferred_check_ins())? else { return Ok(()) };
-    if now.since(deferred.oldest) < MAX_WAIT {
-        return Ok(());
+/// Applies all before the first question, if the oldest has waited for too long: the license server did not run. If that fails,
+/// changes fail, too, and the thread applies them later.
+pub(crate) fn apply_old(database: &mut Database, now: Timestamp) {
+    match try_apply_old(database, now) {
+        Ok(0) => {}
+        Ok(count) => info!("Stored {} from before the last stop with their servers", counted(count, "check-in")),
+        Err(error) => warn!("Check-ins from before the last stop could not be stored with their servers: {error}"),
     }
+}
+
+fn try_apply_old(database: &mut Database, now: Timestamp) -> Result<usize, Error> {
+    let deferred = database.read(|transaction| transaction.deferred_check_ins())?;
+    if deferred.is_none_or(|deferred| now.since(deferred.oldest) < MAX_WAIT) {
+        return Ok(0);
+    }
+    let _progress = Progress::start_in_service("Storing check-ins from before the last stop");
     let mut total: usize = 0;
     loop {
-        let count = database.change(now, |transaction| transaction.apply_deferred_check_ins(AT_START))?;
-        if count == 0 {
-            info!("Stored {} from before the last stop with their servers", counted(total, "check-in"));
-            return Ok(());
+        match database.change(now, |transaction| transaction.apply_deferred_check_ins(AT_START))? {
+            0 => return Ok(total),
+            count => total = total.saturating_add(count),
         }
-        total = total.saturating_add(count);
     }
 }

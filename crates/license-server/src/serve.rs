@@ -125,11 +125,11 @@ pub fn run(
     let address = listener.local_addr().map_err(Failure::start)?;
     let Installation { mut database, keys, form_secret } = installation;
     warn_if_clock_is_behind(&mut database, &*clock);
-    let failed = |error| Failure::Start(format!("cannot start: {error}"));
-    deferred_check_ins::apply_old(&mut database, clock.wall()).map_err(failed)?;
+    deferred_check_ins::apply_old(&mut database, clock.wall());
     let location = database.location().clone();
     let supervisor = Supervisor::new(spawn).map_err(Failure::start)?;
     let connections = limits::connections(config.max_connections).map_err(Failure::Start)?;
+    let failed = |error| Failure::Start(format!("cannot start: {error}"));
     let readers = Readers::open(&location, 2 * THREADS_PER_LANE + 3);
     let readers = readers.map_err(failed)?;
     database.limit_to_requests();
