@@ -16,9 +16,9 @@ use super::connection::connect;
 use super::database::Database;
 use super::error::Error;
 
-/// Pages between two checkpoints, if a change writes one. It can write five, so the log reaches 30 to 150 MB. Larger checkpoints
-/// write more neighboring pages: measured on one machine, 27 µs per page for a thousand pages and 10 µs for sixteen
-/// thousand.
+/// Pages between two checkpoints, if a change writes one. It can write five, so the log reaches 30 to 150 MB. Larger
+/// checkpoints write more neighboring pages: measured on one machine, 27 µs per page for a thousand pages and 10 µs for
+/// sixteen thousand.
 const INTERVAL: u64 = 8192;
 
 /// The maximum number of pages that the writer checkpoints itself, which takes about a millisecond.

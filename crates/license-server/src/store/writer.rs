@@ -187,7 +187,8 @@ impl Writer {
 }
 
 impl WriterThread {
-    /// Moves checkpoints out of the commits, to the returned thread, and defers check-ins of bursts. `None` if the database has no checkpoints of ours.
+    /// Moves checkpoints out of the commits, to the returned thread, and writes check-ins of a burst in two steps. `None` if the
+    /// database has no checkpoints of ours.
     ///
     /// # Errors
     /// A store error.
