@@ -11,6 +11,7 @@ use std::time::Duration;
 use opterius_license_server::store::Location;
 
 use crate::CONNECTIONS;
+use crate::disk;
 use crate::failure::{During, Failure};
 use crate::figures::{Case, median};
 use crate::laboratory::{Cluster, ROLE};
@@ -50,6 +51,7 @@ pub(crate) fn measure(options: &Options, sizes: &[u32]) -> Result<Comparison, Fa
         .on_real_disk()
         .set("shared_buffers", "256MB")
         .set("max_wal_size", "4GB")
+        .set("min_wal_size", "4GB")
         .set("max_connections", "200")
         .start();
     let mut figures = Vec::new();
@@ -91,6 +93,7 @@ fn take_round(options: &Options, cluster: &Cluster, template: &Template, cases: 
     let mut one = Server::start_on(BINARY.as_ref(), template.instance("one")?, Some((&uri, &place)))?;
     let two = Server::start_on(BINARY.as_ref(), template.instance("two")?, Some((&uri, &place)))?;
     let other = two.port();
+    disk::wait_until_quiet(&options.root())?;
     let postmaster = cluster.psql("SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)");
     for (number, (kind, name, script)) in KINDS.into_iter().enumerate() {
         for (place, connections) in CONNECTIONS.into_iter().enumerate() {

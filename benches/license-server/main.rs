@@ -96,6 +96,7 @@ fn measure(options: &Options) -> Result<Report, Failure> {
     for number in 0..options.rounds {
         figures.disk.push(disk::synced_writes_per_second(&root, options.seconds)?);
         let mut servers = [start(databases[0].copy()?)?, start(databases[1].copy()?)?];
+        disk::wait_until_quiet(&root)?;
         figures.rounds.push(take_round(options, number, &mut servers)?);
         for (size, server) in servers.into_iter().enumerate() {
             figures.pss[size].push(server.pss_mib()?);
