@@ -37,7 +37,7 @@ const SAMPLE_INTERVAL: u32 = 64;
 /// The kind of request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A known server checks in: updates one row.
+    /// A known server checks in and says nothing new: one row, which waits for its place in a burst.
     Refresh,
     /// A new server of an unlimited license: inserts two rows.
     Activation,

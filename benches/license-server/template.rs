@@ -175,17 +175,7 @@ fn insert_licenses(transaction: &WriteTransaction<'_>, licenses: impl Iterator<I
         }
         let key = Secret::new(contents::key(license));
         let (plan, servers) = contents::plan(license);
-        let id = transaction.insert_license(&NewLicense {
-            key: &key,
-            owner,
-            plan,
-            expires_at: None,
-            locked_ip: None,
-            reference: None,
-            note: "",
-            is_trial: false,
-            labels: &[],
-        })?;
+        let id = transaction.insert_license(&NewLicense::plain(&key, owner, plan))?;
         for server in 0..servers {
             activate(transaction, id, license, server)?;
         }

@@ -17,17 +17,7 @@ fn fill(mut scratch: Scratch, servers: &[(u32, i64, u64, &str)]) -> Scratch {
     scratch.change(NOW, |transaction| {
         let owner = transaction.insert_user("anna", "", false)?;
         let key = opterius_base::secret::Secret::new("K".to_owned());
-        let new = NewLicense {
-            key: &key,
-            owner,
-            plan: "free",
-            expires_at: None,
-            locked_ip: None,
-            reference: None,
-            note: "",
-            is_trial: false,
-            labels: &[],
-        };
+        let new = NewLicense::plain(&key, owner, "free");
         transaction.insert_license(&new)
     });
     for (number, sequence, silent, identity) in servers {

@@ -32,17 +32,7 @@ fn licenses(mut scratch: Scratch, then: Timestamp) -> Scratch {
         let owner = transaction.insert_user("anna", "", false)?;
         for license in ["K", "L"] {
             let key = opterius_base::secret::Secret::new(license.to_owned());
-            let id = transaction.insert_license(&NewLicense {
-                key: &key,
-                owner,
-                plan: "business",
-                expires_at: None,
-                locked_ip: None,
-                reference: None,
-                note: "",
-                is_trial: false,
-                labels: &[],
-            })?;
+            let id = transaction.insert_license(&NewLicense::plain(&key, owner, "business"))?;
             for number in 1..=3 {
                 transaction.put_activation(id, id * 10 + i64::from(number), &heartbeat(number, &details()))?;
             }

@@ -267,17 +267,7 @@ fn a_license_is_over_its_limit_as_long_as_it_is() {
     scratch.change(NOW, |transaction| {
         let anna = transaction.insert_user("anna", "hash", false)?;
         let key = Secret::new(key(1));
-        transaction.insert_license(&NewLicense {
-            key: &key,
-            owner: anna,
-            plan: "business",
-            expires_at: None,
-            locked_ip: None,
-            reference: None,
-            note: "",
-            is_trial: false,
-            labels: &[],
-        })?;
+        transaction.insert_license(&NewLicense::plain(&key, anna, "business"))?;
         (0..3).try_for_each(|server| activate(transaction, 1, server))
     });
     assert_eq!(list(&mut scratch, &over, 5), [] as [i64; 0]);

@@ -11,17 +11,7 @@ fn with_licenses(count: u32) -> Scratch {
     scratch.change(NOW, |transaction| {
         transaction.insert_user("anna", "hash", false)?;
         for number in 0..count {
-            transaction.insert_license(&NewLicense {
-                key: &Secret::new(format!("KEY-{number}")),
-                owner: 1,
-                plan: "free",
-                expires_at: None,
-                locked_ip: None,
-                reference: None,
-                note: "",
-                labels: &[],
-                is_trial: false,
-            })?;
+            transaction.insert_license(&NewLicense::plain(&Secret::new(format!("KEY-{number}")), 1, "free"))?;
         }
         Ok::<_, Error>(())
     });

@@ -33,6 +33,23 @@ pub struct NewLicense<'a> {
     pub is_trial: bool,
 }
 
+impl<'a> NewLicense<'a> {
+    /// A license that never expires, is no trial, and has no lock, reference, note or labels.
+    pub fn plain(key: &'a Secret, owner: i64, plan: &'a str) -> Self {
+        Self {
+            key,
+            owner,
+            plan,
+            expires_at: None,
+            locked_ip: None,
+            reference: None,
+            note: "",
+            labels: &[],
+            is_trial: false,
+        }
+    }
+}
+
 /// The columns of a license, as [`license`] reads them.
 pub(super) const LICENSE: &str = "
     SELECT licenses.id, licenses.key, licenses.owner, users.name, plans.slug, plans.name, plans.max_accounts,
